@@ -1,0 +1,26 @@
+//! Floor 0: the nouns of a top-up, with one `parse` each. No I/O, nothing of the other floors.
+
+mod http;
+mod ids;
+mod money;
+mod order;
+mod outcome;
+mod phone;
+mod provider;
+mod secret;
+mod time;
+mod verdict;
+
+pub use http::{Delivery, HttpRequest, Method, NetFault, Reply};
+pub use ids::{Attempt, BatchName, IdError, ProviderRef, RowNumber, TransactionId};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{Goods, Order};
+pub use outcome::{Next, Reason, Status};
+pub use phone::{Country, PhoneError, PhoneNumber, mask_digits};
+pub use provider::{AccountId, ProviderKind};
+pub use secret::Secret;
+pub use time::{Boot, Now, Tick, WallTime};
+pub use verdict::{
+    AirtimeProduct, Answer, Catalogue, DataProduct, Denomination, Halt, LookupMeaning, LookupVerdict,
+    Refusal, SubmitMeaning, SubmitVerdict, ThrottleScope, Told, Unclear,
+};

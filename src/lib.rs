@@ -1,0 +1,4 @@
+//! Bulk mobile top-ups from a file.
+
+pub mod domain;
+pub mod protocol;
