@@ -1,4 +1,5 @@
 //! Bulk mobile top-ups from a file.
 
 pub mod domain;
+pub mod lifecycle;
 pub mod protocol;
