@@ -1,5 +1,6 @@
 //! Bulk mobile top-ups from a file.
 
 pub mod domain;
+pub mod engine;
 pub mod lifecycle;
 pub mod protocol;

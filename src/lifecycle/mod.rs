@@ -11,6 +11,7 @@ mod transition;
 pub use entry::Entry;
 pub use event::{Event, Intent, NotFoundRuling, ResolvedAs};
 pub use policy::FollowPolicy;
+pub(crate) use policy::scatter;
 pub use receipt::Receipt;
 pub use state::{NotFoundSeries, PastAttempt, Phase, TopUp};
 pub use transition::Illegal;

@@ -1,0 +1,417 @@
+//! Look-ups that spend nothing: a provider's first read-only call, and what has to be known about a row
+//! before its submit. Also the one place that hands out look-ups under the query limit.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::lane::Preflight;
+use super::machine::{CallFor, Engine};
+use super::slot::{Slot, Stage, Waited};
+use super::types::{Clearance, LaneId, Loaded, Mode};
+use crate::domain::{
+    Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Reason, Refusal, Reply, RowNumber, Tick,
+    Told,
+};
+use crate::lifecycle::{Event, Phase};
+use crate::protocol::{self, Lookup, Question};
+
+impl Engine {
+    /// Takes in a row that may be sent.
+    pub(super) fn take_ready(&mut self, id: LaneId, loaded: Loaded) {
+        let Loaded { order, topup, verify } = loaded;
+        let row = order.row;
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        if lane.halt.is_some() || self.draining {
+            return;
+        }
+        lane.unsent += 1;
+        let earlier = if verify { topup.submitted_ids() } else { Vec::new() };
+        let known = self.clearances.remove(&row);
+        let checked = known.is_some();
+        let mut slot = Slot {
+            lane: id,
+            clearance: known.unwrap_or_default(),
+            checked,
+            stage: Stage::Checking,
+            looks: 0,
+            verify: VecDeque::from(earlier),
+            verified: None,
+            waited: None,
+            submitted: Tick(0),
+            holds_number: false,
+            once: false,
+            looked: None,
+            order,
+            topup,
+        };
+        let codec = &lane.config.codec;
+        // Ids that nothing can be asked by are not waited for (contract 5: "where it can be asked").
+        slot.verify.retain(|past| {
+            let lookup = Lookup {
+                id: past.id.clone(),
+                provider_ref: past.provider_ref.clone(),
+                phone: slot.order.phone.clone(),
+                amount: slot.order.amount,
+            };
+            codec.encode_lookup(&lookup).is_some()
+        });
+        if !slot.checked && codec.kind() == ProviderKind::ConnectTopup {
+            let amount = slot.order.amount;
+            slot.clearance = Clearance {
+                operator: codec.submit_operator(&slot.order),
+                product_id: None,
+                price: amount.zip(slot.order.currency).map(|(amount, currency)| Money { amount, currency }),
+            };
+            slot.checked = true;
+        }
+        self.slots.insert(row, slot);
+        self.check_on(row);
+    }
+
+    /// Sends a row to its next look-up, or on to the submits.
+    fn check_on(&mut self, row: RowNumber) {
+        let Some(slot) = self.slots.get_mut(&row) else { return };
+        let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
+        if !slot.verify.is_empty() || !slot.checked {
+            slot.stage = Stage::Checking;
+            lane.checks.push_back(row);
+            return;
+        }
+        slot.looks = 0;
+        slot.waited = None;
+        if self.run.mode == Mode::Look {
+            /// Clearances kept for the run that sends; the others are looked up again there.
+            const CLEARANCES_MAX: usize = 100_000;
+            if self.clearances.len() < CLEARANCES_MAX {
+                self.clearances.insert(row, slot.clearance.clone());
+            }
+            self.leave(row);
+            return;
+        }
+        let operator = slot.clearance.operator.clone();
+        if operator.as_ref().is_some_and(|name| lane.operator_halts.contains_key(name)) {
+            self.leave(row);
+            return;
+        }
+        slot.stage = Stage::Cleared;
+        lane.queue_cleared(operator, row, false);
+    }
+
+    /// Forgets a row that was not sent.
+    pub(super) fn leave(&mut self, row: RowNumber) {
+        let Some(slot) = self.drop_row(row) else { return };
+        if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
+            lane.unsent = lane.unsent.saturating_sub(1);
+        }
+        if slot.holds_number {
+            self.give_number_back(slot.lane, slot.order.phone.digits());
+        }
+    }
+
+    /// Makes look-ups of a provider while its query limit and width allow: its first call, then open orders
+    /// and rows before their submit in turn.
+    pub(super) fn look(&mut self, id: LaneId, now: Now) {
+        loop {
+            let Some(lane) = self.lanes.get_mut(id.0) else { return };
+            if self.ended || self.closing || lane.looking >= lane.look_width() {
+                return;
+            }
+            let halted = lane.halt.is_some() || self.draining;
+            let wants_preflight = self.run.mode != Mode::Follow && lane.unsent > 0 && !halted;
+            let preflight = match lane.preflight {
+                Preflight::Due(tick, tries) if wants_preflight && tick <= now.tick => Some(tries),
+                Preflight::Due(tick, _) if wants_preflight => {
+                    self.wake_at(tick);
+                    None
+                }
+                Preflight::Due(..) | Preflight::UnderWay(_) | Preflight::Done => None,
+            };
+            let Some(lane) = self.lanes.get_mut(id.0) else { return };
+            let may_check = !halted && matches!(lane.preflight, Preflight::Done) && !lane.checks.is_empty();
+            let may_follow = !lane.follow_due.is_empty();
+            if preflight.is_none() && !may_check && !may_follow {
+                return;
+            }
+            if let Err(later) = lane.query_limit.take(now.tick) {
+                self.wake_at(later);
+                return;
+            }
+            if let Some(tries) = preflight {
+                self.preflight_call(id, tries, now);
+            } else if may_follow && (lane.follow_first || !may_check) {
+                lane.follow_first = false;
+                if let Some(row) = lane.follow_due.pop_front() {
+                    self.follow_call(id, row);
+                }
+            } else {
+                lane.follow_first = true;
+                if let Some(row) = lane.checks.pop_front() {
+                    self.check_call(id, row);
+                }
+            }
+        }
+    }
+
+    fn preflight_call(&mut self, id: LaneId, tries: u32, now: Now) {
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        let question = lane.config.codec.preflight(None);
+        match lane.config.codec.encode_question(&question) {
+            Some(request) => {
+                lane.preflight = Preflight::UnderWay(tries);
+                lane.looking += 1;
+                self.call(id, CallFor::Preflight, request);
+            }
+            // Every provider of ours has such a call; without one there would be nothing to wait for.
+            None => lane.preflight = Preflight::Due(now.tick.after(Duration::from_secs(3600)), tries),
+        }
+    }
+
+    pub(super) fn preflight_delivered(&mut self, id: LaneId, delivery: Delivery, now: Now) {
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        lane.looking = lane.looking.saturating_sub(1);
+        let tries = match lane.preflight {
+            Preflight::UnderWay(tries) | Preflight::Due(_, tries) => tries,
+            Preflight::Done => 0,
+        };
+        let told = match delivery {
+            Delivery::Replied(reply) => {
+                let question = lane.config.codec.preflight(None);
+                lane.silent_since = None;
+                Some(lane.config.codec.decode_question(&question, &reply))
+            }
+            Delivery::NotSent(_) | Delivery::MaybeSent(_) => None,
+        };
+        let wait = lane.config.follow.wait(tries, id.0.try_into().unwrap_or(0));
+        match told {
+            Some(Told::Balance(_)) => lane.preflight = Preflight::Done,
+            Some(Told::Catalogue(catalogue)) => {
+                lane.catalogue = catalogue;
+                lane.preflight = Preflight::Done;
+            }
+            Some(Told::Halted(halt)) => {
+                lane.preflight = Preflight::Done;
+                self.halt(id, halt, now);
+            }
+            Some(Told::Operator { .. } | Told::Busy(_) | Told::Refused(_) | Told::Nothing(_)) => {
+                lane.preflight = Preflight::Due(now.tick.after(wait), tries.saturating_add(1));
+            }
+            None => {
+                lane.preflight = Preflight::Due(now.tick.after(wait), tries.saturating_add(1));
+                self.nothing_got_through(id, now);
+            }
+        }
+    }
+
+    fn check_call(&mut self, id: LaneId, row: RowNumber) {
+        let Some(slot) = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::Checking)) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        let codec = &lane.config.codec;
+        let request = match slot.verify.front() {
+            Some(past) => codec.encode_lookup(&Lookup {
+                id: past.id.clone(),
+                provider_ref: past.provider_ref.clone(),
+                phone: slot.order.phone.clone(),
+                amount: slot.order.amount,
+            }),
+            None => codec.encode_question(&question_about(slot, codec.kind())),
+        };
+        match request {
+            Some(request) => {
+                slot.stage = Stage::CheckUnderWay;
+                lane.looking += 1;
+                self.call(id, CallFor::Check(row), request);
+            }
+            None => self.leave(row),
+        }
+    }
+
+    pub(super) fn check_delivered(&mut self, id: LaneId, row: RowNumber, delivery: Delivery, now: Now) {
+        if let Some(lane) = self.lanes.get_mut(id.0) {
+            lane.looking = lane.looking.saturating_sub(1);
+        }
+        let reply = match delivery {
+            Delivery::Replied(reply) => reply,
+            Delivery::NotSent(_) | Delivery::MaybeSent(_) => {
+                self.nothing_got_through(id, now);
+                self.check_later(row, Waited::NoAnswer, now);
+                return;
+            }
+        };
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        lane.silent_since = None;
+        let Some(slot) = self.slots.get(&row) else { return };
+        if lane.halt.is_some() || self.draining {
+            self.leave(row);
+        } else if slot.verify.is_empty() {
+            let told = lane.config.codec.decode_question(&question_about(slot, lane.config.codec.kind()), &reply);
+            self.told(id, row, told, now);
+        } else {
+            self.verified(id, row, &reply, now);
+        }
+    }
+
+    /// An earlier id was looked up (contract 5): only "failed" or "no such order" lets the row go on.
+    fn verified(&mut self, id: LaneId, row: RowNumber, reply: &Reply, now: Now) {
+        let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get(id.0)) else { return };
+        let Some(past) = slot.verify.front() else { return };
+        let lookup = Lookup {
+            id: past.id.clone(),
+            provider_ref: past.provider_ref.clone(),
+            phone: slot.order.phone.clone(),
+            amount: slot.order.amount,
+        };
+        let verdict = lane.config.codec.decode_lookup(&lookup, reply);
+        let current = slot.topup.id.as_ref() == Some(&lookup.id);
+        let gives_way = current && slot.topup.is_not_received();
+        match &verdict.meaning {
+            LookupMeaning::Failed | LookupMeaning::NotFound => {
+                slot.verify.pop_front();
+                slot.verified = Some(now.tick);
+                slot.looks = 0;
+                if gives_way && verdict.meaning == LookupMeaning::Failed {
+                    self.record(row, Event::LookedUp { verdict }, now);
+                }
+                self.check_on(row);
+            }
+            LookupMeaning::Succeeded | LookupMeaning::Pending if gives_way => {
+                self.record(row, Event::LookedUp { verdict }, now);
+                self.unsent_turned_open(row, now);
+            }
+            LookupMeaning::Succeeded | LookupMeaning::Pending | LookupMeaning::Conflict(_) => {
+                let message = contradiction(&verdict, lookup.id.as_str());
+                self.record(row, Event::Contradicted { message }, now);
+                self.leave(row);
+            }
+            LookupMeaning::Unchanged { halt, .. } => {
+                if let Some(halt) = halt.clone() {
+                    self.halt(id, halt, now);
+                }
+                self.check_later(row, Waited::NoAnswer, now);
+            }
+        }
+    }
+
+    /// An answer about operator, product or price of a row.
+    fn told(&mut self, id: LaneId, row: RowNumber, told: Told, now: Now) {
+        let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get(id.0)) else { return };
+        let judged = match told {
+            Told::Catalogue(catalogue) => {
+                let order = &slot.order;
+                let named = order.operator.as_deref();
+                protocol::choose_product(&catalogue.data, &order.goods, order.amount, named).map(|product| {
+                    Clearance {
+                        operator: Some(product.operator),
+                        product_id: Some(product.id),
+                        price: Some(product.price),
+                    }
+                })
+            }
+            Told::Operator { code, .. } => clear_airtime(slot, &lane.catalogue.airtime, code),
+            Told::Refused(refusal) => Err(refusal),
+            Told::Busy(_) => return self.check_later(row, Waited::NumberBusy, now),
+            Told::Halted(halt) => {
+                self.halt(id, halt, now);
+                return self.check_later(row, Waited::NoAnswer, now);
+            }
+            Told::Balance(_) | Told::Nothing(_) => return self.check_later(row, Waited::NoAnswer, now),
+        };
+        let capped = judged.and_then(|clearance| within_cap(&self.run.max_row, clearance));
+        match capped {
+            Ok(clearance) => {
+                if let Some(slot) = self.slots.get_mut(&row) {
+                    slot.clearance = clearance;
+                    slot.checked = true;
+                }
+                self.check_on(row);
+            }
+            Err(refusal) => self.judge_wrong(row, refusal, now),
+        }
+    }
+
+    /// A look-up told that the row is wrong.
+    pub(super) fn judge_wrong(&mut self, row: RowNumber, refusal: Refusal, now: Now) {
+        if self.slots.get(&row).is_some_and(|slot| slot.topup.phase == Phase::Failed) {
+            self.record(row, Event::Released, now);
+        }
+        self.record(row, Event::Judged { reason: refusal.reason, message: refusal.message }, now);
+        self.leave(row);
+    }
+
+    fn check_later(&mut self, row: RowNumber, waited: Waited, now: Now) {
+        let salt = self.salt(row);
+        let Some(slot) = self.slots.get_mut(&row) else { return };
+        let Some(lane) = self.lanes.get(slot.lane.0) else { return };
+        let wait = lane.config.follow.wait(slot.looks, salt);
+        slot.looks = slot.looks.saturating_add(1);
+        slot.waited = Some(waited);
+        let tick = now.tick.after(wait);
+        self.wait_until(row, tick, Stage::CheckLater(tick));
+    }
+}
+
+fn question_about(slot: &Slot, kind: ProviderKind) -> Question {
+    match kind {
+        ProviderKind::Tutom => Question::ProductsOf(slot.order.phone.clone()),
+        ProviderKind::Paynicorn => Question::OperatorOf(slot.order.phone.clone()),
+        ProviderKind::ConnectTopup => Question::Balance,
+    }
+}
+
+/// Operator told by the provider, amount against its catalogue.
+fn clear_airtime(
+    slot: &Slot,
+    products: &[crate::domain::AirtimeProduct],
+    code: String,
+) -> Result<Clearance, Refusal> {
+    let order = &slot.order;
+    if let Some(named) = order.operator.as_deref().filter(|named| !named.eq_ignore_ascii_case(&code)) {
+        return Err(Refusal {
+            reason: Reason::UnsupportedOperator,
+            message: format!("the row names operator {named}, the provider says {code}; correct or empty the cell"),
+        });
+    }
+    let Some(amount) = order.amount else {
+        return Err(Refusal { reason: Reason::BadAmount, message: "the amount is missing".to_owned() });
+    };
+    let currency = protocol::judge_airtime(products, order.phone.country(), Some(&code), amount)?;
+    match order.currency.filter(|asked| *asked != currency) {
+        Some(asked) => Err(Refusal {
+            reason: Reason::Currency,
+            message: format!("the amount is meant in {asked}, the provider sells {code} in {currency}"),
+        }),
+        None => Ok(Clearance {
+            operator: Some(code),
+            product_id: None,
+            price: Some(Money { amount, currency }),
+        }),
+    }
+}
+
+fn within_cap(
+    caps: &std::collections::BTreeMap<crate::domain::Currency, rust_decimal::Decimal>,
+    clearance: Clearance,
+) -> Result<Clearance, Refusal> {
+    let over = clearance.price.and_then(|price| {
+        caps.get(&price.currency).filter(|cap| price.amount > **cap).map(|cap| (price, *cap))
+    });
+    match over {
+        Some((price, cap)) => Err(Refusal {
+            reason: Reason::OverCap,
+            message: format!("it costs {price}, limits.max_row is {cap} {}", price.currency),
+        }),
+        None => Ok(clearance),
+    }
+}
+
+fn contradiction(verdict: &LookupVerdict, id: &str) -> String {
+    let found = match &verdict.meaning {
+        LookupMeaning::Succeeded => "now reports it succeeded",
+        LookupMeaning::Pending => "is now working on it",
+        LookupMeaning::Conflict(_) => "knows it for another order",
+        LookupMeaning::Failed => "reports it failed",
+        LookupMeaning::NotFound | LookupMeaning::Unchanged { .. } => "says nothing clear of it",
+    };
+    format!("not sent again: the provider {found} (our id {id}); ask the provider")
+}

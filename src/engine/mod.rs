@@ -1,0 +1,20 @@
+//! Floor 2: the whole batch as one pure machine: lanes per provider with queue, limits, halts and pauses;
+//! look-ups before a submit; submits; look-ups after it; the end of a run.
+
+mod check;
+mod finish;
+mod follow;
+mod halt;
+mod lane;
+mod limiter;
+mod machine;
+mod numbers;
+mod slot;
+mod submit;
+mod types;
+
+pub use machine::Engine;
+pub use types::{
+    CallId, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode,
+    Notice, Rate, RecordId, Rules, RunConfig,
+};

@@ -1,0 +1,101 @@
+//! Phone numbers of one provider: never two open orders for one, and a least time between two.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::domain::{RowNumber, Tick};
+
+#[derive(Debug, Default)]
+struct Number {
+    /// An order is open (or being sent) for it: in this run, or in another batch.
+    open: bool,
+    /// The next order may leave then.
+    free_from: Tick,
+    /// Rows that wait for it, in row order.
+    waiting: VecDeque<RowNumber>,
+}
+
+/// Which numbers are busy. A number without an entry is free.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    busy: HashMap<String, Number>,
+    waiting: usize,
+}
+
+/// Whether a number can be taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Free {
+    /// It can, and is taken.
+    Taken,
+    /// Only the spacing is in the way, until then.
+    At(Tick),
+    /// Another order is open for it.
+    Busy,
+}
+
+impl Numbers {
+    /// Marks a number as open from the start.
+    pub(super) fn hold(&mut self, digits: &str) {
+        self.busy.entry(digits.to_owned()).or_default().open = true;
+    }
+
+    /// Keeps a number closed until then.
+    pub(super) fn space(&mut self, digits: &str, free_from: Tick) {
+        let number = self.busy.entry(digits.to_owned()).or_default();
+        number.free_from = number.free_from.max(free_from);
+    }
+
+    /// Takes a number for an order, if it is free.
+    pub(super) fn take(&mut self, digits: &str, now: Tick) -> Free {
+        match self.busy.get_mut(digits) {
+            Some(number) if number.open => Free::Busy,
+            Some(number) if number.free_from > now => Free::At(number.free_from),
+            Some(number) => {
+                number.open = true;
+                Free::Taken
+            }
+            None => {
+                self.hold(digits);
+                Free::Taken
+            }
+        }
+    }
+
+    /// Lets a row wait for a number that is busy.
+    pub(super) fn wait(&mut self, digits: &str, row: RowNumber) {
+        self.busy.entry(digits.to_owned()).or_default().waiting.push_back(row);
+        self.waiting += 1;
+    }
+
+    /// Nothing was sent after all: the number is as free as before.
+    pub(super) fn give_back(&mut self, digits: &str) -> Option<RowNumber> {
+        self.release(digits, Tick(0), Duration::ZERO)
+    }
+
+    /// The order for a number is final: the next row that waits for it, if any. The spacing counts from
+    /// `submitted`.
+    pub(super) fn release(&mut self, digits: &str, submitted: Tick, spacing: Duration) -> Option<RowNumber> {
+        let number = self.busy.get_mut(digits)?;
+        number.open = false;
+        if !spacing.is_zero() {
+            number.free_from = number.free_from.max(submitted.after(spacing));
+        }
+        let next = number.waiting.pop_front();
+        if next.is_some() {
+            self.waiting -= 1;
+        } else if number.free_from == Tick(0) {
+            self.busy.remove(digits);
+        }
+        next
+    }
+
+    /// Rows that wait for a number.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Forgets numbers whose spacing has passed, so that memory follows what is open, not what was sent.
+    pub(super) fn sweep(&mut self, now: Tick) {
+        self.busy.retain(|_, number| number.open || !number.waiting.is_empty() || number.free_from > now);
+    }
+}
