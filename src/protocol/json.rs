@@ -1,0 +1,237 @@
+//! JSON as money needs it: every scalar kept as the sender wrote it (ids above 2^53, `46.0000`), and a text in
+//! which any object names a key twice refused, because two readers could take two meanings from it.
+
+use std::collections::HashSet;
+
+use rust_decimal::Decimal;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Why a body is no JSON object that can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JsonFault {
+    /// Nothing came, or only white space.
+    Empty,
+    /// A page for people.
+    WebPage,
+    /// Not UTF-8, not JSON, nested too deeply, a key named twice, or no object.
+    NotStrictJson,
+}
+
+impl JsonFault {
+    /// A few words for a person.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Empty => "an empty answer",
+            Self::WebPage => "a web page instead of an answer",
+            Self::NotStrictJson => "an answer that is not well-formed JSON",
+        }
+    }
+}
+
+/// A JSON object whose values are kept as written.
+#[derive(Debug)]
+pub(super) struct Object(Vec<(String, Box<RawValue>)>);
+
+impl Object {
+    /// Reads a whole body.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, JsonFault> {
+        let text = std::str::from_utf8(body).map_err(|_| JsonFault::NotStrictJson)?.trim();
+        if text.is_empty() {
+            return Err(JsonFault::Empty);
+        }
+        if text.starts_with('<') {
+            return Err(JsonFault::WebPage);
+        }
+        serde_json::from_str::<Strict>(text).map_err(|_| JsonFault::NotStrictJson)?;
+        serde_json::from_str(text).map_err(|_| JsonFault::NotStrictJson)
+    }
+
+    /// Whether the key is there with anything but `null`.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.raw(key).is_some()
+    }
+
+    /// A string's content, or a number's digits as written; `None` for everything else.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        let raw = self.raw(key)?;
+        match raw.bytes().next() {
+            Some(b'"') => serde_json::from_str(raw).ok(),
+            Some(b'-' | b'0'..=b'9') => Some(raw.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// As [`Object::text`], without surrounding white space and without empty texts.
+    pub(super) fn word(&self, key: &str) -> Option<String> {
+        self.text(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A nested object.
+    pub(super) fn object(&self, key: &str) -> Option<Self> {
+        self.raw(key).filter(|raw| raw.starts_with('{')).and_then(|raw| serde_json::from_str(raw).ok())
+    }
+
+    /// The objects of a nested array; entries that are no objects are left out. `None`: no array.
+    pub(super) fn objects(&self, key: &str) -> Option<Vec<Self>> {
+        let raw = self.raw(key).filter(|raw| raw.starts_with('['))?;
+        let entries: Vec<Box<RawValue>> = serde_json::from_str(raw).ok()?;
+        Some(entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
+    }
+
+    /// Every key with its scalar; nested values are left out.
+    pub(super) fn scalars(&self) -> Vec<(String, String)> {
+        self.0.iter().filter_map(|(key, _)| Some((key.clone(), self.text(key)?))).collect()
+    }
+
+    fn raw(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, raw)| raw.get()).filter(|raw| *raw != "null")
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry::<String, Box<RawValue>>()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A walk over a whole JSON text that keeps nothing and fails on the first key named twice. `serde_json`
+/// bounds its depth.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Walk)
+    }
+}
+
+struct Walk;
+
+impl<'de> Visitor<'de> for Walk {
+    type Value = Strict;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON without repeated keys")
+    }
+    fn visit_unit<E>(self) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strict, A::Error> {
+        while seq.next_element::<Strict>()?.is_some() {}
+        Ok(Strict)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some((key, Strict)) = map.next_entry::<String, Strict>()? {
+            if !seen.insert(key) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+        }
+        Ok(Strict)
+    }
+}
+
+/// A value to be written.
+pub(super) enum Scalar<'a> {
+    /// A string.
+    Text(&'a str),
+    /// A number in plain digits, never with an exponent.
+    Number(Decimal),
+}
+
+/// Writes an object with its fields in this order.
+pub(super) fn write_object(fields: &[(&str, Scalar<'_>)]) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let written: Vec<String> = fields
+        .iter()
+        .map(|(key, value)| match value {
+            Scalar::Text(text) => format!("{}:{}", quoted(key), quoted(text)),
+            Scalar::Number(number) => format!("{}:{}", quoted(key), number.normalize()),
+        })
+        .collect();
+    format!("{{{}}}", written.join(","))
+}
+
+/// A code as a signed integer in its one plain spelling: `5` and `-5`, never `05`, `+5`, `5.0` or `-0`.
+pub(super) fn code(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_kept_as_written() {
+        let object = Object::parse(br#"{"id":12418046125113395,"price":46.0000,"s":"7","n":null,"b":true}"#);
+        let object = object.unwrap();
+        assert_eq!(object.text("id").unwrap(), "12418046125113395");
+        assert_eq!(object.text("price").unwrap(), "46.0000");
+        assert_eq!(object.text("s").unwrap(), "7");
+        assert_eq!(object.text("n"), None);
+        assert_eq!(object.text("b"), None);
+        assert!(object.has("b") && !object.has("n"));
+    }
+
+    #[test]
+    fn a_key_named_twice_is_refused_at_any_depth() {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"a":2}]}"#, r#"{"x":{"a":1,"\u0061":2}}"#] {
+            assert_eq!(Object::parse(text.as_bytes()).unwrap_err(), JsonFault::NotStrictJson, "{text}");
+        }
+    }
+
+    #[test]
+    fn bottomless_nesting_is_refused_without_a_panic() {
+        let deep = format!("{{\"a\":{}", "[".repeat(60_000));
+        assert_eq!(Object::parse(deep.as_bytes()).unwrap_err(), JsonFault::NotStrictJson);
+        let closed = format!("{{\"a\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+        assert_eq!(Object::parse(closed.as_bytes()).unwrap_err(), JsonFault::NotStrictJson);
+    }
+
+    #[test]
+    fn a_code_has_one_spelling() {
+        assert_eq!((code("5"), code("-5"), code("0")), (Some(5), Some(-5), Some(0)));
+        for wrong in ["05", "+5", "5.0", "-0", "", " 5", "5e0", "99999999999999999999"] {
+            assert_eq!(code(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_without_exponent() {
+        let text = write_object(&[
+            ("a", Scalar::Number(Decimal::from_scientific("1e9").unwrap())),
+            ("b", Scalar::Text("x\"y")),
+            ("c", Scalar::Number(Decimal::new(10050, 2))),
+        ]);
+        assert_eq!(text, r#"{"a":1000000000,"b":"x\"y","c":100.5}"#);
+    }
+}
