@@ -9,11 +9,11 @@ use super::machine::{CallFor, Engine};
 use super::slot::{Slot, Stage, Waited};
 use super::types::{Clearance, LaneId, Loaded, Mode};
 use crate::domain::{
-    Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Reason, Refusal, Reply, RowNumber, Tick,
-    Told,
+    Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Reason, Refusal, Reply, RowNumber,
+    Tick, Told,
 };
 use crate::lifecycle::{Event, Phase};
-use crate::protocol::{self, Lookup, Question};
+use crate::protocol::{Lookup, Question, rules};
 
 impl Engine {
     /// Takes in a row that may be sent.
@@ -103,8 +103,12 @@ impl Engine {
         if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
             lane.unsent = lane.unsent.saturating_sub(1);
         }
+        let digits = slot.order.phone.digits();
         if slot.holds_number {
-            self.give_number_back(slot.lane, slot.order.phone.digits());
+            self.give_number_back(slot.lane, digits);
+        } else {
+            let next = self.lanes.get_mut(slot.lane.0).and_then(|lane| lane.numbers.pass_on(digits));
+            self.number_freed(next);
         }
     }
 
@@ -245,7 +249,8 @@ impl Engine {
         if lane.halt.is_some() || self.draining {
             self.leave(row);
         } else if slot.verify.is_empty() {
-            let told = lane.config.codec.decode_question(&question_about(slot, lane.config.codec.kind()), &reply);
+            let told =
+                lane.config.codec.decode_question(&question_about(slot, lane.config.codec.kind()), &reply);
             self.told(id, row, told, now);
         } else {
             self.verified(id, row, &reply, now);
@@ -300,7 +305,7 @@ impl Engine {
             Told::Catalogue(catalogue) => {
                 let order = &slot.order;
                 let named = order.operator.as_deref();
-                protocol::choose_product(&catalogue.data, &order.goods, order.amount, named).map(|product| {
+                rules::choose_product(&catalogue.data, &order.goods, order.amount, named).map(|product| {
                     Clearance {
                         operator: Some(product.operator),
                         product_id: Some(product.id),
@@ -369,23 +374,23 @@ fn clear_airtime(
     if let Some(named) = order.operator.as_deref().filter(|named| !named.eq_ignore_ascii_case(&code)) {
         return Err(Refusal {
             reason: Reason::UnsupportedOperator,
-            message: format!("the row names operator {named}, the provider says {code}; correct or empty the cell"),
+            message: format!(
+                "the row names operator {named}, the provider says {code}; correct or empty the cell"
+            ),
         });
     }
     let Some(amount) = order.amount else {
         return Err(Refusal { reason: Reason::BadAmount, message: "the amount is missing".to_owned() });
     };
-    let currency = protocol::judge_airtime(products, order.phone.country(), Some(&code), amount)?;
+    let currency = rules::judge_airtime(products, order.phone.country(), Some(&code), amount)?;
     match order.currency.filter(|asked| *asked != currency) {
         Some(asked) => Err(Refusal {
             reason: Reason::Currency,
             message: format!("the amount is meant in {asked}, the provider sells {code} in {currency}"),
         }),
-        None => Ok(Clearance {
-            operator: Some(code),
-            product_id: None,
-            price: Some(Money { amount, currency }),
-        }),
+        None => {
+            Ok(Clearance { operator: Some(code), product_id: None, price: Some(Money { amount, currency }) })
+        }
     }
 }
 

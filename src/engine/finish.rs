@@ -16,9 +16,10 @@ impl Engine {
         let under_way = !self.calls.is_empty()
             || self.lanes.iter().any(|lane| lane.intents > 0 || !lane.armed.is_empty());
         if self.draining {
-            let submits = self.lanes.iter().any(|lane| {
-                lane.in_flight > 0 || lane.intents > 0 || !lane.armed.is_empty()
-            });
+            let submits = self
+                .lanes
+                .iter()
+                .any(|lane| lane.in_flight > 0 || lane.intents > 0 || !lane.armed.is_empty());
             if !submits {
                 self.end(now);
             }
@@ -53,7 +54,9 @@ impl Engine {
         let preflight = match lane.preflight {
             Preflight::Done => false,
             Preflight::UnderWay(_) => true,
-            Preflight::Due(_, tries) => tries == 0 && lane.unsent > 0 && !halted && self.run.mode != Mode::Follow,
+            Preflight::Due(_, tries) => {
+                tries == 0 && lane.unsent > 0 && !halted && self.run.mode != Mode::Follow
+            }
         };
         let open = matches!(lane.preflight, Preflight::Done);
         let sendable = open && !halted && self.run.mode == Mode::Send && lane.has_sendable(now.tick);
@@ -124,7 +127,8 @@ impl Engine {
         for lane in self.lanes.iter().filter(|lane| lane.unsent > 0 && lane.halt.is_none()) {
             let name = &lane.config.name;
             let halt = if !matches!(lane.preflight, Preflight::Done) || lane.connect_failures > 0 {
-                let message = format!("{name} gave no answer; check the network and base_url, then run again");
+                let message =
+                    format!("{name} gave no answer; check the network and base_url, then run again");
                 Some(Halt { operator: None, reason: Reason::Unreachable, code: String::new(), message })
             } else if lane.pause_until > now.tick {
                 let message = format!("{name} asked to wait, longer than this run; run again later");

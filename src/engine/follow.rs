@@ -17,9 +17,10 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         lane.numbers.hold(loaded.order.phone.digits());
         let once = loaded.topup.phase == Phase::Asking && !loaded.topup.person_only;
-        let submitted = loaded.topup.quiet_since.map_or(now.tick, |at| {
-            now.elapsed_since(at).map_or(now.tick, |ago| now.tick.before(ago))
-        });
+        let submitted = loaded
+            .topup
+            .quiet_since
+            .map_or(now.tick, |at| now.elapsed_since(at).map_or(now.tick, |ago| now.tick.before(ago)));
         if let Some(tid) = &loaded.topup.id {
             self.ids.insert(tid.clone(), row);
         }
@@ -148,7 +149,7 @@ impl Engine {
     }
 
     /// The row that waited longest for a number goes on.
-    fn number_freed(&mut self, next: Option<RowNumber>) {
+    pub(super) fn number_freed(&mut self, next: Option<RowNumber>) {
         let Some(row) = next else { return };
         let waiting = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::NumberBusy));
         let Some(slot) = waiting else { return };
@@ -168,7 +169,8 @@ impl Engine {
     }
 
     pub(super) fn follow_call(&mut self, id: LaneId, row: RowNumber) {
-        let Some(slot) = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::FollowDue)) else {
+        let Some(slot) = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::FollowDue))
+        else {
             return;
         };
         let Some(lane) = self.lanes.get_mut(id.0) else { return };

@@ -92,13 +92,12 @@ impl Lane {
         }
         for (digits, at) in &start.spaced_numbers {
             // After a restart of the machine nobody knows how long ago it was: the whole spacing again.
-            let left = now.elapsed_since(*at).map_or(config.phone_spacing, |ago| {
-                config.phone_spacing.saturating_sub(ago)
-            });
+            let left = now
+                .elapsed_since(*at)
+                .map_or(config.phone_spacing, |ago| config.phone_spacing.saturating_sub(ago));
             numbers.space(digits, now.tick.after(left));
         }
-        let preflight =
-            if start.preflight.is_some() { Preflight::Done } else { Preflight::Due(now.tick, 0) };
+        let preflight = if start.preflight.is_some() { Preflight::Done } else { Preflight::Due(now.tick, 0) };
         Self {
             submit_limit: Limiter::new(config.submit_rate, now.tick, &start.recent_submits),
             query_limit: Limiter::new(config.query_rate, now.tick, &[]),
@@ -196,9 +195,9 @@ impl Lane {
 
     /// Whether a cleared row could be sent now, but for the rate and the number of requests under way.
     pub(super) fn has_sendable(&self, now: Tick) -> bool {
-        self.cleared
-            .iter()
-            .any(|(operator, queue)| !queue.is_empty() && self.paused_until(operator.as_deref(), now).is_none())
+        self.cleared.iter().any(|(operator, queue)| {
+            !queue.is_empty() && self.paused_until(operator.as_deref(), now).is_none()
+        })
     }
 
     pub(super) fn stats(&self, now: Tick) -> LaneStats {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
@@ -45,7 +46,7 @@ impl Clock for HandClock {
 #[derive(Debug)]
 pub(super) struct Limiter {
     clock: HandClock,
-    governor: RateLimiter<NotKeyed, InMemoryState, HandClock>,
+    governor: RateLimiter<NotKeyed, InMemoryState, HandClock, NoOpMiddleware<Nanos>>,
     cost: NonZeroU32,
     /// Least distance of two sends, for arming ahead.
     spacing: Duration,
@@ -108,7 +109,8 @@ impl Limiter {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => {
                 let wait = until.wait_time_from(self.clock.now());
-                Err(now.after(wait.max(Duration::from_micros(1))))
+                // Ticks are whole microseconds: the next one, so that asking then succeeds.
+                Err(now.after(wait + Duration::from_micros(1)))
             }
             // The burst is never smaller than one send.
             Err(_) => Err(now.after(self.spacing)),

@@ -49,7 +49,12 @@ pub struct Engine {
 
 impl Engine {
     /// A machine at its start. Lanes are numbered in the order given.
-    pub fn new(run: RunConfig, lanes: Vec<(LaneConfig, LaneStart)>, clearances: Clearances, now: Now) -> Self {
+    pub fn new(
+        run: RunConfig,
+        lanes: Vec<(LaneConfig, LaneStart)>,
+        clearances: Clearances,
+        now: Now,
+    ) -> Self {
         Self::with_rules(run, lanes, clearances, now, Rules::default())
     }
 
@@ -140,7 +145,7 @@ impl Engine {
         self.wake_due(now);
         for index in 0..self.lanes.len() {
             let lane = LaneId(index);
-            self.read_on(lane);
+            self.read_on(lane, now);
             self.look(lane, now);
             if self.run.mode == Mode::Send {
                 self.submit(lane, now);
@@ -154,7 +159,7 @@ impl Engine {
     }
 
     /// Asks the ledger for more rows: open ones first and all of them, then ready ones as the window allows.
-    fn read_on(&mut self, id: LaneId) {
+    fn read_on(&mut self, id: LaneId, now: Now) {
         const OPEN_PAGE: usize = 1024;
         let draining = self.draining || self.ended;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
@@ -168,6 +173,7 @@ impl Engine {
         // Half a window at a time, so that reading is one query for many rows.
         if wanted && lane.halt.is_none() && !draining && room >= lane.window() / 2 {
             lane.ready_rows.asked = true;
+            lane.numbers.sweep(now.tick);
             let after = lane.ready_rows.after;
             self.commands.push_back(Command::NeedRows { lane: id, open: false, after, limit: room });
         }
@@ -188,18 +194,15 @@ impl Engine {
         }
     }
 
-    fn committed(
-        &mut self,
-        record: RecordId,
-        receipts: Vec<Receipt>,
-        now: Now,
-    ) {
+    fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>, now: Now) {
         let waiting = self.commits.remove(&record).unwrap_or_default();
         let mut receipts: HashMap<RowNumber, Receipt> =
             receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
         for row in waiting {
             let Some(slot) = self.slots.get_mut(&row) else { continue };
-            let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else { continue };
+            let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else {
+                continue;
+            };
             slot.stage = Stage::Armed(receipt, now);
             if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
                 lane.intents = lane.intents.saturating_sub(1);

@@ -19,7 +19,6 @@ struct Number {
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     busy: HashMap<String, Number>,
-    waiting: usize,
 }
 
 /// Whether a number can be taken now.
@@ -64,7 +63,6 @@ impl Numbers {
     /// Lets a row wait for a number that is busy.
     pub(super) fn wait(&mut self, digits: &str, row: RowNumber) {
         self.busy.entry(digits.to_owned()).or_default().waiting.push_back(row);
-        self.waiting += 1;
     }
 
     /// Nothing was sent after all: the number is as free as before.
@@ -81,17 +79,15 @@ impl Numbers {
             number.free_from = number.free_from.max(submitted.after(spacing));
         }
         let next = number.waiting.pop_front();
-        if next.is_some() {
-            self.waiting -= 1;
-        } else if number.free_from == Tick(0) {
+        if next.is_none() && number.free_from == Tick(0) {
             self.busy.remove(digits);
         }
         next
     }
 
-    /// Rows that wait for a number.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting
+    /// A row that did not hold its number left the run: the next one that waits, if the number is not open.
+    pub(super) fn pass_on(&mut self, digits: &str) -> Option<RowNumber> {
+        self.busy.get_mut(digits).filter(|number| !number.open)?.waiting.pop_front()
     }
 
     /// Forgets numbers whose spacing has passed, so that memory follows what is open, not what was sent.

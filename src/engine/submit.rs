@@ -39,13 +39,11 @@ impl Engine {
                 continue;
             };
             let operator = slot.clearance.operator.as_deref();
-            let halted = lane.halt.is_some()
-                || operator.is_some_and(|name| lane.operator_halts.contains_key(name));
+            let halted =
+                lane.halt.is_some() || operator.is_some_and(|name| lane.operator_halts.contains_key(name));
             let paused = lane.paused_until(operator, now.tick).is_some();
-            let fresh = match &slot.stage {
-                Stage::Armed(_, at) => now.elapsed_since(*at).is_some_and(|age| age <= ARMED_MAX),
-                _ => false,
-            };
+            let armed_at = if let Stage::Armed(_, at) = &slot.stage { Some(*at) } else { None };
+            let fresh = armed_at.and_then(|at| now.elapsed_since(at)).is_some_and(|age| age <= ARMED_MAX);
             if self.draining || self.ended || halted {
                 self.withdraw(row, now);
                 self.leave(row);
@@ -111,7 +109,8 @@ impl Engine {
                 break;
             }
             let spacing = lane.submit_limit.spacing();
-            let slot_at = lane.next_slot.after(spacing.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX)));
+            let slot_at =
+                lane.next_slot.after(spacing.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX)));
             if slot_at > now.tick.after(ARM_LEAD) {
                 if lane.has_sendable(now.tick) {
                     self.wake_at(slot_at.before(ARM_LEAD));
@@ -185,10 +184,7 @@ impl Engine {
     pub(super) fn submit_delivered(&mut self, id: LaneId, row: RowNumber, delivery: Delivery, now: Now) {
         let (Some(slot), Some(lane)) = (self.slots.get(&row), self.lanes.get_mut(id.0)) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        let sent_at = match slot.stage {
-            Stage::UnderWay(wall) => wall,
-            _ => now.wall,
-        };
+        let sent_at = if let Stage::UnderWay(wall) = slot.stage { wall } else { now.wall };
         match delivery {
             Delivery::NotSent(fault) => self.not_sent(id, row, fault, now),
             Delivery::MaybeSent(fault) => {
@@ -229,8 +225,7 @@ impl Engine {
     fn no_answer(&mut self, id: LaneId, row: RowNumber, fault: NetFault, sent_at: WallTime, now: Now) {
         match self.rules {
             Rules::TimeoutIsFailed => {
-                let verdict =
-                    SubmitVerdict { meaning: SubmitMeaning::Failed, answer: Answer::default() };
+                let verdict = SubmitVerdict { meaning: SubmitMeaning::Failed, answer: Answer::default() };
                 return self.answered(id, row, verdict, sent_at, now);
             }
             Rules::BlindResend => return self.not_sent(id, row, fault, now),
@@ -255,8 +250,8 @@ impl Engine {
         sent_at: WallTime,
         now: Now,
     ) {
-        let duplicate = matches!(&verdict.meaning,
-            SubmitMeaning::Unclear(Unclear { reason: Reason::Conflict, .. }));
+        let duplicate =
+            matches!(&verdict.meaning, SubmitMeaning::Unclear(Unclear { reason: Reason::Conflict, .. }));
         if self.rules == Rules::DuplicateIdIsFailed && duplicate {
             verdict.meaning = SubmitMeaning::Failed;
         }
@@ -268,8 +263,8 @@ impl Engine {
             return;
         }
         if let Some(lane) = self.lanes.get_mut(id.0) {
-            let garbage = matches!(&meaning,
-                SubmitMeaning::Unclear(Unclear { reason: Reason::NoAnswer, .. }));
+            let garbage =
+                matches!(&meaning, SubmitMeaning::Unclear(Unclear { reason: Reason::NoAnswer, .. }));
             lane.proven = lane.proven || !garbage;
         }
         self.act_on(id, row, meaning, &words, now);
