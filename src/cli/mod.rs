@@ -1,0 +1,3 @@
+//! Floor 5: the command line. Arguments (syntax) become settings (resolved), settings become a run.
+
+pub mod exit;
