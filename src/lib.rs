@@ -6,3 +6,4 @@ pub mod engine;
 pub mod lifecycle;
 pub mod net;
 pub mod protocol;
+pub mod sandbox;
