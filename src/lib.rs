@@ -3,3 +3,4 @@
 pub mod domain;
 pub mod lifecycle;
 pub mod protocol;
+pub mod report;

@@ -6,6 +6,7 @@ mod event;
 mod policy;
 mod receipt;
 mod state;
+mod stored;
 mod transition;
 
 pub use entry::Entry;
@@ -13,4 +14,5 @@ pub use event::{Event, Intent, NotFoundRuling, ResolvedAs};
 pub use policy::FollowPolicy;
 pub use receipt::Receipt;
 pub use state::{NotFoundSeries, PastAttempt, Phase, TopUp};
+pub use stored::StoredRow;
 pub use transition::Illegal;
