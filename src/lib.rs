@@ -6,4 +6,5 @@ pub mod engine;
 pub mod lifecycle;
 pub mod net;
 pub mod protocol;
+pub mod report;
 pub mod sandbox;
