@@ -267,6 +267,30 @@ async fn a_kept_connection_closed_right_before_the_next_request_gets_each_reques
 }
 
 #[tokio::test]
+async fn many_sends_at_once_over_closing_connections_get_each_request_once() {
+    let answer = [Step::Request, Step::Write(OK.to_vec())];
+    let scripts = (0..400).map(|number| {
+        let kept = vec![answer.clone(); number % 4].concat();
+        [kept, vec![Step::Read(number * 7 % 90)]].concat()
+    });
+    let server = Server::start(scripts.collect());
+    let client = client();
+    for round in 0..8 {
+        let sends: Vec<_> = (0..24)
+            .map(|turn| {
+                let (client, path) = (client.clone(), format!("send-{round}-{turn}"));
+                let request = get(&server.url(&path));
+                tokio::spawn(async move { (path, client.send(&request).await) })
+            })
+            .collect();
+        for send in sends {
+            let (path, delivery) = send.await.unwrap();
+            check_claims(&server, &path, &delivery);
+        }
+    }
+}
+
+#[tokio::test]
 async fn bytes_beyond_a_reply_are_never_the_next_reply() {
     let twice = [OK, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1;9"].concat();
     let late = vec![

@@ -128,6 +128,8 @@ pub(super) fn read(place: Place<'_>) -> Result<RawFile, SettingsError> {
         let span = error.span().unwrap_or(0..0);
         let words =
             error.message().replace("unknown field", "unknown key").replace("missing field", "missing key");
+        // The mark of a spanned value is no part of the key.
+        let key = key.replace(".$__serde_spanned_private_value", "");
         let key = if key.is_empty() || key == "." { "TOML".to_owned() } else { key };
         place.problem(span, key, Problem::Syntax(words))
     };

@@ -10,7 +10,7 @@ use crate::protocol::paynicorn::{BenefitNo, Paynicorn};
 use crate::protocol::tutom::Tutom;
 
 /// Addresses and accounts of a sandbox.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SandboxAccess<'a> {
     /// CONNECT TOPUP: provider `vietnam`.
     pub connect_topup: ConnectTopupAccess<'a>,
@@ -21,7 +21,7 @@ pub struct SandboxAccess<'a> {
 }
 
 /// An account at the sandbox's CONNECT TOPUP.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ConnectTopupAccess<'a> {
     /// `http://127.0.0.1:PORT/...`.
     pub base_url: &'a str,
@@ -32,7 +32,7 @@ pub struct ConnectTopupAccess<'a> {
 }
 
 /// An account at the sandbox's Tutom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct TutomAccess<'a> {
     /// `http://127.0.0.1:PORT/...`.
     pub base_url: &'a str,
@@ -43,7 +43,7 @@ pub struct TutomAccess<'a> {
 }
 
 /// An account at the sandbox's Paynicorn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct PaynicornAccess<'a> {
     /// `http://127.0.0.1:PORT/...`.
     pub base_url: &'a str,
