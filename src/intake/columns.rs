@@ -1,0 +1,359 @@
+//! Which column means what: titles in English, Vietnamese and Chinese, however they are spelled.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use super::Fault;
+use crate::domain::Currency;
+
+/// A column with a meaning (`contract.md` 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Number to top up.
+    Phone,
+    /// Major units; for data the highest price.
+    Amount,
+    /// Airtime, productid or data size.
+    Product,
+    /// Country of the number.
+    Country,
+    /// Entry of the configuration.
+    Provider,
+    /// Operator of the number.
+    Operator,
+    /// The user's own row key.
+    Reference,
+    /// For people only.
+    Memo,
+}
+
+impl Column {
+    /// Every column, in the order of the contract.
+    pub const ALL: [Self; 8] = [
+        Self::Phone,
+        Self::Amount,
+        Self::Product,
+        Self::Country,
+        Self::Provider,
+        Self::Operator,
+        Self::Reference,
+        Self::Memo,
+    ];
+
+    /// The canonical name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Amount => "amount",
+            Self::Product => "product",
+            Self::Country => "country",
+            Self::Provider => "provider",
+            Self::Operator => "operator",
+            Self::Reference => "reference",
+            Self::Memo => "memo",
+        }
+    }
+
+    /// Folded titles that mean this column, the canonical name among them.
+    fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Phone => &[
+                "phone",
+                "phonenumber",
+                "phoneno",
+                "phonenum",
+                "phones",
+                "mobile",
+                "mobilenumber",
+                "mobileno",
+                "mobilephone",
+                "mobilephonenumber",
+                "cell",
+                "cellphone",
+                "cellphonenumber",
+                "cellnumber",
+                "tel",
+                "telephone",
+                "telephonenumber",
+                "telno",
+                "msisdn",
+                "mdn",
+                "recipientphone",
+                "recipientnumber",
+                "sdt",
+                "sodt",
+                "sodienthoai",
+                "dienthoai",
+                "dienthoaididong",
+                "dtdd",
+                "sodidong",
+                "didong",
+                "thuebao",
+                "sothuebao",
+                "sodienthoaididong",
+                "sodienthoainhan",
+                "sdtnhan",
+                "手机",
+                "手机号",
+                "手机号码",
+                "电话",
+                "电话号码",
+                "移动电话",
+                "联系电话",
+                "充值号码",
+                "充值手机",
+                "充值手机号",
+                "号码",
+                "手機",
+                "手機號",
+                "手機號碼",
+                "電話",
+                "電話號碼",
+                "號碼",
+            ],
+            Self::Amount => &[
+                "amount",
+                "amt",
+                "topupamount",
+                "rechargeamount",
+                "airtimeamount",
+                "facevalue",
+                "denomination",
+                "maxprice",
+                "sotien",
+                "tien",
+                "menhgia",
+                "sotiennap",
+                "tiennap",
+                "giatri",
+                "giatrinap",
+                "金额",
+                "面值",
+                "面额",
+                "充值金额",
+                "充值面值",
+                "金額",
+                "面額",
+                "充值金額",
+            ],
+            Self::Product => &[
+                "product",
+                "productid",
+                "productcode",
+                "package",
+                "packageid",
+                "plan",
+                "dataplan",
+                "bundle",
+                "datapackage",
+                "databundle",
+                "sanpham",
+                "masanpham",
+                "masp",
+                "goi",
+                "goicuoc",
+                "magoi",
+                "goidata",
+                "产品",
+                "产品编号",
+                "产品代码",
+                "产品id",
+                "套餐",
+                "流量",
+                "流量包",
+                "產品",
+                "產品編號",
+            ],
+            Self::Country => &[
+                "country",
+                "countrycode",
+                "countryiso",
+                "nation",
+                "quocgia",
+                "maquocgia",
+                "nuoc",
+                "国家",
+                "国家代码",
+                "国家地区",
+                "國家",
+                "國家代碼",
+            ],
+            Self::Provider => &["provider", "providername", "nhacungcap", "供应商", "提供商", "供應商"],
+            Self::Operator => &[
+                "operator",
+                "operatorcode",
+                "operatorname",
+                "carrier",
+                "network",
+                "mobilenetwork",
+                "mno",
+                "telco",
+                "nhamang",
+                "mang",
+                "mangdidong",
+                "运营商",
+                "电信运营商",
+                "運營商",
+                "電信業者",
+            ],
+            Self::Reference => &[
+                "reference",
+                "ref",
+                "referenceno",
+                "referencenumber",
+                "refno",
+                "refid",
+                "externalid",
+                "rowkey",
+                "thamchieu",
+                "mathamchieu",
+                "sothamchieu",
+                "manv",
+                "manhanvien",
+                "参考",
+                "参考号",
+                "编号",
+                "工号",
+                "流水号",
+                "參考",
+                "參考號",
+                "編號",
+                "工號",
+            ],
+            Self::Memo => &[
+                "memo", "note", "notes", "remark", "remarks", "comment", "comments", "ghichu", "noidung",
+                "diengiai", "备注", "说明", "附言", "備註", "說明",
+            ],
+        }
+    }
+
+    fn of_folded(title: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.aliases().contains(&title))
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|column| *column == self).unwrap_or(0)
+    }
+}
+
+/// A title without what people vary: NFKC, lower case, no accents, no punctuation or spaces.
+pub(super) fn fold(title: &str) -> String {
+    let plain = title.nfkc().flat_map(char::to_lowercase).collect::<String>();
+    let bare = plain.nfd().filter(|c| !is_combining_mark(*c)).map(|c| if c == 'đ' { 'd' } else { c });
+    bare.filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// Where the columns with a meaning stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    places: [Option<usize>; 8],
+    titles: [Option<String>; 8],
+    amount_currency: Option<Currency>,
+}
+
+impl Columns {
+    /// Finds the columns of a header that stands on this line.
+    ///
+    /// # Errors
+    /// [`Fault::DoubleColumn`] when two titles mean the same, unless it is the memo, which nothing reads.
+    pub fn find<S: AsRef<str>>(header: &[S], line: u64) -> Result<Self, Fault> {
+        let mut columns = Self::default();
+        for (place, title) in header.iter().map(AsRef::as_ref).enumerate() {
+            let Some((column, currency)) = meaning(title) else { continue };
+            let at = column.index();
+            let (Some(slot), Some(name)) = (columns.places.get_mut(at), columns.titles.get_mut(at)) else {
+                continue;
+            };
+            if let (Some(_), Some(first)) = (&slot, &name) {
+                if column == Column::Memo {
+                    continue;
+                }
+                let (first, second) = (first.clone(), title.trim().to_owned());
+                return Err(Fault::DoubleColumn { line, meaning: column.as_str(), first, second });
+            }
+            *slot = Some(place);
+            *name = Some(title.trim().to_owned());
+            columns.amount_currency = columns.amount_currency.or(currency);
+        }
+        Ok(columns)
+    }
+
+    /// Index of a column, from 0.
+    pub fn place(&self, column: Column) -> Option<usize> {
+        self.places.get(column.index()).copied().flatten()
+    }
+
+    /// Its title as the file writes it; the canonical name when the file lacks it.
+    pub fn title(&self, column: Column) -> &str {
+        self.titles.get(column.index()).and_then(Option::as_deref).unwrap_or(column.as_str())
+    }
+
+    /// Currency that the title of the amount column names (`amount (VND)`).
+    pub fn amount_currency(&self) -> Option<Currency> {
+        self.amount_currency
+    }
+
+    /// How many columns have a meaning.
+    pub fn count(&self) -> usize {
+        self.places.iter().flatten().count()
+    }
+}
+
+/// What a title means; for an amount also the currency at its end.
+fn meaning(title: &str) -> Option<(Column, Option<Currency>)> {
+    let folded = fold(title);
+    if let Some(column) = Column::of_folded(&folded) {
+        return Some((column, None));
+    }
+    let (stem, currency) = match folded.strip_suffix("dong").or_else(|| folded.strip_suffix('d')) {
+        Some(stem) if Column::of_folded(stem) == Some(Column::Amount) => (stem, Currency::VND),
+        Some(_) | None => {
+            let cut = folded.char_indices().rev().nth(2)?.0;
+            (folded.get(..cut)?, Currency::parse(folded.get(cut..)?).ok()?)
+        }
+    };
+    (Column::of_folded(stem) == Some(Column::Amount)).then_some((Column::Amount, Some(currency)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_found_however_they_are_spelled() {
+        for (title, column) in [
+            ("Phone", Column::Phone),
+            (" PHONE  NUMBER ", Column::Phone),
+            ("Số điện thoại", Column::Phone),
+            ("SO\u{302}\u{301} ĐIÊ\u{323}N THOẠI", Column::Phone),
+            ("SĐT", Column::Phone),
+            ("ｐｈｏｎｅ", Column::Phone),
+            ("手机号码", Column::Phone),
+            ("Mệnh giá", Column::Amount),
+            ("số_tiền", Column::Amount),
+            ("Ghi chú", Column::Memo),
+            ("Nhà mạng", Column::Operator),
+            ("运营商", Column::Operator),
+            ("Mã NV", Column::Reference),
+        ] {
+            assert_eq!(meaning(title).map(|(c, _)| c), Some(column), "{title}");
+        }
+        for title in ["", "name", "phone owner", "topup_phone", "Họ tên", "amounts owed"] {
+            assert_eq!(meaning(title), None, "{title}");
+        }
+    }
+
+    #[test]
+    fn an_amount_title_may_name_its_currency() {
+        assert_eq!(meaning("Amount (NGN)"), Some((Column::Amount, Some(Currency::NGN))));
+        assert_eq!(meaning("Số tiền (đ)"), Some((Column::Amount, Some(Currency::VND))));
+        assert_eq!(meaning("số tiền VNĐ"), Some((Column::Amount, Some(Currency::VND))));
+        assert_eq!(meaning("phone vnd"), None);
+    }
+
+    #[test]
+    fn two_columns_of_one_meaning_are_refused() {
+        let fault = Columns::find(&["phone", "amount", "SĐT"], 1).unwrap_err();
+        assert!(fault.to_string().contains("\"SĐT\""), "{fault}");
+        assert!(Columns::find(&["phone", "note", "memo"], 1).is_ok());
+    }
+}
