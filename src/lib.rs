@@ -1,13 +1,12 @@
 //! Bulk mobile top-ups from a file.
 
+pub mod admission;
 pub mod cli;
 pub mod domain;
 pub mod engine;
+pub mod intake;
 pub mod lifecycle;
 pub mod net;
-pub mod admission;
-pub mod domain;
-pub mod intake;
 pub mod numbering;
 pub mod protocol;
 pub mod report;
