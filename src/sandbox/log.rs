@@ -1,7 +1,7 @@
 //! The charge log: one JSON line for each thing that happened, written at once, read again at the start.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -60,55 +60,80 @@ pub struct Line {
     pub settles_as: Option<String>,
 }
 
+/// Far beyond any line that is written here; bounds what a foreign file can make a start read at once.
+const LINE_MOST_BYTES: u64 = 1 << 20;
+
+/// How every line begins.
+const BEGINNING: &[u8] = b"{\"at\":";
+
 /// The open log, or none.
 #[derive(Debug)]
 pub struct Log {
     file: Option<File>,
+    /// Bytes of whole lines; none where the file is a pipe or a device.
+    whole: Option<u64>,
 }
 
 impl Log {
-    /// Opens (or creates) the log and gives each line it holds to `take`. A last line without its end
-    /// was cut by a kill: nothing had been answered on its strength, and it is taken off.
+    /// Opens (or creates, for its owner alone) the log and gives each line it holds to `take`. A last
+    /// line without its end was cut by a kill: nothing had been answered on its strength, and it is
+    /// taken off.
     ///
     /// # Errors
-    /// The file cannot be read or written, or a whole line is no line of a charge log.
+    /// The file cannot be read or written, or it holds anything but lines of a charge log; then it is
+    /// left as it is.
     pub fn open(path: Option<&Path>, mut take: impl FnMut(Line)) -> io::Result<Log> {
-        let Some(path) = path else { return Ok(Log { file: None }) };
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let Some(path) = path else { return Ok(Log { file: None, whole: None }) };
+        let foreign = |what: &dyn std::fmt::Display| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{}: no charge log: {what}", path.display()))
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            // A pipe or a device takes lines and has none to give.
+            return Ok(Log { file: Some(file), whole: None });
+        }
         let mut reader = BufReader::new(&file);
         let (mut whole, mut text) = (0_u64, Vec::new());
         loop {
             text.clear();
-            let length = reader.read_until(b'\n', &mut text)?;
+            let length = reader.by_ref().take(LINE_MOST_BYTES).read_until(b'\n', &mut text)?;
             if length == 0 {
                 break;
             }
             if !text.ends_with(b"\n") {
+                let ours = text.starts_with(BEGINNING) || BEGINNING.starts_with(&text);
+                if !ours || !reader.fill_buf()?.is_empty() {
+                    return Err(foreign(&"a line without an end"));
+                }
                 file.set_len(whole)?;
                 break;
             }
             whole = whole.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-            let line = serde_json::from_slice(&text).map_err(|fault| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("{}: no charge log: {fault}", path.display()),
-                )
-            })?;
-            take(line);
+            take(serde_json::from_slice(&text).map_err(|fault| foreign(&fault))?);
         }
-        drop(reader);
-        (&file).seek(SeekFrom::End(0))?;
-        Ok(Log { file: Some(file) })
+        Ok(Log { file: Some(file), whole: Some(whole) })
     }
 
     /// Appends one line with one write.
     ///
     /// # Errors
-    /// The write failed.
+    /// The write failed; what it left of the line is taken off again.
     pub fn write(&mut self, line: &Line) -> io::Result<()> {
         let Some(file) = self.file.as_mut() else { return Ok(()) };
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        file.write_all(&text)
+        if let Err(fault) = file.write_all(&text) {
+            if let Some(whole) = self.whole {
+                file.set_len(whole)?;
+            }
+            return Err(fault);
+        }
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.whole = self.whole.map(|whole| whole.saturating_add(length));
+        Ok(())
     }
 }

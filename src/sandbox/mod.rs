@@ -70,7 +70,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use accounts::{DemoAccounts, demo_accounts};
-pub use faults::{CallbackUrl, Faults, Rate};
+pub use faults::Faults;
 
 use inquiry::Provider;
 use server::Shared;

@@ -251,6 +251,9 @@ async fn settle(shared: Arc<Shared>) {
     loop {
         let (ended, pause) = {
             let mut world = shared.world();
+            if world.stopped {
+                return;
+            }
             let now = clock::now();
             // A log that cannot be written now is tried again with the next wake.
             let written: io::Result<()> = world.book.settle_due(now);

@@ -241,7 +241,8 @@ impl World {
         if inquiry.call.is_submit() && reply.status == 200 {
             let phone =
                 ["mdn", "phone", "benefitNo"].iter().map(|name| inquiry.get(name)).collect::<String>();
-            reply.lost = phone.ends_with("0007");
+            // A repeat of the same id is told what it did.
+            reply.lost = phone.ends_with("0007") && arrival.nth == 1;
             reply.wait = if phone.ends_with("0009") { Duration::from_secs(3) } else { Duration::ZERO };
         }
         Ok(reply)
