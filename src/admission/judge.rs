@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::seen::Seen;
 use super::{Judged, OverBatch, Policy, Problem, ProviderRule, Totals, Warning, amount, read_goods};
-use crate::domain::{Country, Currency, Order, PhoneNumber, ProviderKind, Reason};
+use crate::domain::{Country, Currency, Money, Order, PhoneNumber, ProviderKind, Reason, Refusal};
 use crate::intake::{Column, Columns, RawRow};
 use crate::numbering::{Mark, PhonePlan, PlanError, ReadPhone, Repairs};
 
@@ -59,24 +59,44 @@ impl Judge {
         self.totals.over(&self.policy.caps.max_batch)
     }
 
-    /// Judges a row.
+    /// Judges a row by itself and the rows before it.
     pub fn row(&mut self, columns: &Columns, row: &RawRow) -> Judged {
+        self.row_asking(columns, row, &mut |_| Ok(None))
+    }
+
+    /// Judges a row; a row that is good so far is put to `ask` too, which knows catalogues and other batches
+    /// and may tell the price of data.
+    pub fn row_asking(
+        &mut self,
+        columns: &Columns,
+        row: &RawRow,
+        ask: &mut dyn FnMut(&Order) -> Result<Option<Money>, Refusal>,
+    ) -> Judged {
         let mut notes = Notes::default();
-        let verdict = self.judge(&Cells { columns, row }, &mut notes);
+        let verdict = self.judge(&Cells { columns, row }, &mut notes, ask);
+        let (verdict, price) = match verdict {
+            Ok((order, price)) => (Ok(order), price),
+            Err(problem) => (Err(problem), None),
+        };
         self.totals.rows += 1;
         match &verdict {
             Ok(order) => {
                 self.totals.ready += 1;
                 self.totals.repaired += u64::from(!notes.repairs.is_empty());
                 self.totals.warned += u64::from(!notes.warnings.is_empty());
-                self.totals.add(order);
+                self.totals.add(order, price);
             }
             Err(problem) => *self.totals.invalid.entry(problem.reason).or_insert(0) += 1,
         }
-        Judged { verdict, repairs: notes.repairs, warnings: notes.warnings }
+        Judged { verdict, price, repairs: notes.repairs, warnings: notes.warnings }
     }
 
-    fn judge(&mut self, cells: &Cells<'_>, notes: &mut Notes) -> Result<Order, Problem> {
+    fn judge(
+        &mut self,
+        cells: &Cells<'_>,
+        notes: &mut Notes,
+        ask: &mut dyn FnMut(&Order) -> Result<Option<Money>, Refusal>,
+    ) -> Result<(Order, Option<Money>), Problem> {
         if let Some(broken) = &cells.row.broken {
             return Err(Problem {
                 column: String::new(),
@@ -86,22 +106,26 @@ impl Judge {
             });
         }
         let order = self.read(cells, notes)?;
-        self.check_row_cap(cells, &order)?;
-        (self.policy.judge_offline)(&order).map_err(|refusal| {
+        let refuse = |refusal: Refusal| {
             let column = column_of(refusal.reason);
             cells.problem(column, refusal.reason, refusal.message)
-        })?;
+        };
+        (self.policy.judge_offline)(&order).map_err(refuse)?;
+        let price = ask(&order).map_err(refuse)?;
+        let worth =
+            price.or(order.amount.zip(order.currency).map(|(amount, currency)| Money { amount, currency }));
+        self.check_row_cap(cells, worth)?;
         if let Some(first) = self.seen.repeats(&order).filter(|_| !self.policy.allow_duplicates) {
             let message = format!(
                 "row {first} is the same order; give both a different reference if it is meant twice"
             );
             return Err(cells.problem(Column::Phone, Reason::DuplicateRow, message));
         }
-        self.check_number_cap(cells, &order)?;
+        self.check_number_cap(cells, &order, worth)?;
         if !self.policy.allow_duplicates {
             self.seen.keep(&order);
         }
-        Ok(order)
+        Ok((order, price))
     }
 
     /// Reads the cells of a row into an order.
@@ -164,8 +188,8 @@ impl Judge {
         })
     }
 
-    fn check_row_cap(&self, cells: &Cells<'_>, order: &Order) -> Result<(), Problem> {
-        let (Some(amount), Some(currency)) = (order.amount, order.currency) else { return Ok(()) };
+    fn check_row_cap(&self, cells: &Cells<'_>, worth: Option<Money>) -> Result<(), Problem> {
+        let Some(Money { amount, currency }) = worth else { return Ok(()) };
         match self.policy.caps.max_row.get(&currency) {
             Some(cap) if amount > *cap => {
                 let message = format!("the amount is over the cap of a row, max_row = {cap} {currency}");
@@ -175,8 +199,13 @@ impl Judge {
         }
     }
 
-    fn check_number_cap(&mut self, cells: &Cells<'_>, order: &Order) -> Result<(), Problem> {
-        let (Some(amount), Some(currency)) = (order.amount, order.currency) else { return Ok(()) };
+    fn check_number_cap(
+        &mut self,
+        cells: &Cells<'_>,
+        order: &Order,
+        worth: Option<Money>,
+    ) -> Result<(), Problem> {
+        let Some(Money { amount, currency }) = worth else { return Ok(()) };
         let Some(cap) = self.policy.caps.max_number.get(&currency) else { return Ok(()) };
         let sum = self.numbers.entry((order.phone.clone(), currency)).or_insert(Decimal::ZERO);
         if *sum + amount > *cap {

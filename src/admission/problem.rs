@@ -1,6 +1,6 @@
 //! What the judge says of one row.
 
-use crate::domain::{Order, Reason};
+use crate::domain::{Money, Order, Reason};
 use crate::numbering::{PhoneWarning, Repairs};
 
 /// What is wrong with a row. The message never repeats the cell, which stands apart, whole.
@@ -37,6 +37,8 @@ pub enum Warning {
 pub struct Judged {
     /// An order, or what is wrong.
     pub verdict: Result<Order, Problem>,
+    /// Price of data, where the catalogue told it.
+    pub price: Option<Money>,
     /// What was put right in its phone cell.
     pub repairs: Repairs,
     /// What a person should know.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rust_decimal::Decimal;
 
-use crate::domain::{Currency, Order, Reason};
+use crate::domain::{Currency, Money, Order, Reason};
 
 /// Rows of one provider, operator and currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub struct TotalLine {
     pub currency: Option<Currency>,
     /// Rows.
     pub rows: u64,
-    /// Sum of their amounts in major units; data rows without a ceiling add nothing.
+    /// Data rows among them with neither a price nor a ceiling.
+    pub unpriced: u64,
+    /// Sum of prices and amounts in major units; unpriced rows add nothing.
     pub sum: Decimal,
 }
 
@@ -76,24 +78,29 @@ impl Totals {
         over.collect()
     }
 
-    pub(super) fn add(&mut self, order: &Order) {
+    /// Adds an order: at its price where one is known, else at its amount.
+    pub(super) fn add(&mut self, order: &Order, price: Option<Money>) {
         let operator = order.operator.as_deref().or(order.operator_hint.as_deref());
-        let amount = order.amount.unwrap_or_default();
+        let amount = price.map(|price| price.amount).or(order.amount).unwrap_or_default();
+        let currency = price.map(|price| price.currency).or(order.currency);
+        let unpriced = u64::from(price.is_none() && order.amount.is_none());
         let same = |line: &&mut TotalLine| {
             line.operator.as_deref() == operator
-                && line.currency == order.currency
+                && line.currency == currency
                 && line.provider == order.provider
         };
         if let Some(line) = self.lines.iter_mut().find(same) {
             line.rows += 1;
+            line.unpriced += unpriced;
             line.sum += amount;
             return;
         }
         self.lines.push(TotalLine {
             provider: order.provider.clone(),
             operator: operator.map(str::to_owned),
-            currency: order.currency,
+            currency,
             rows: 1,
+            unpriced,
             sum: amount,
         });
     }

@@ -1,0 +1,325 @@
+//! A file judged from its first row to its last, with what the ledger and the catalogues know.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::args::IntakeArgs;
+use super::settings::{Limits, Settings};
+use super::stop::Stop;
+use crate::admission::{Caps, Judge, Judged, Policy, Problem, ProviderRule, Totals};
+use crate::domain::{
+    BatchName, Catalogue, Country, Currency, Goods, Money, Order, ProviderKind, Reason, Refusal, RowNumber,
+    WallTime,
+};
+use crate::intake::{Columns, Dialect, Digest, LineEnd, Overrides, RawRow, Source};
+use crate::ledger::{BatchId, Ledger};
+use crate::protocol::rules;
+use crate::report::OutputDialect;
+
+/// An input file and what its name and bytes make of it.
+#[derive(Clone, Debug)]
+pub struct InputFile {
+    /// Where its bytes are: the file itself, or the spooled standard input.
+    pub path: PathBuf,
+    /// Its name for people.
+    pub shown: String,
+    /// Stem of the batch's name.
+    pub stem: String,
+    /// The batch its bytes are.
+    pub batch: BatchName,
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// How to read it.
+    pub overrides: Overrides,
+}
+
+/// How the command line says a file is to be read.
+///
+/// # Errors
+/// [`Stop`] with exit 2 for a flag that this build cannot follow.
+pub fn overrides(intake: &IntakeArgs) -> Result<Overrides, Stop> {
+    if let Some(map) = intake.map.first() {
+        return Err(Stop::refused(format!(
+            "--map {}={}: this build finds columns by their titles only; rename the column in the file",
+            map.column, map.header
+        )));
+    }
+    Ok(Overrides {
+        encoding: intake.encoding.clone(),
+        delimiter: intake.delimiter,
+        sheet: intake.sheet.clone(),
+    })
+}
+
+/// SHA-256 of a file's bytes.
+///
+/// # Errors
+/// [`Stop`] with exit 2 when it cannot be read.
+pub fn hash_file(path: &Path) -> Result<[u8; 32], Stop> {
+    let unreadable = |e: std::io::Error| Stop::refused(format!("{}: cannot be read: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0_u8; 1 << 18];
+    loop {
+        let count = std::io::Read::read(&mut file, &mut chunk).map_err(unreadable)?;
+        if count == 0 {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(chunk.get(..count).unwrap_or_default());
+    }
+}
+
+/// How results of a file are written.
+pub fn output_dialect(dialect: &Dialect) -> OutputDialect {
+    let workbook = dialect.sheet.is_some();
+    OutputDialect {
+        delimiter: if workbook { b',' } else { u8::try_from(dialect.delimiter).unwrap_or(b',') },
+        crlf: workbook || dialect.line_end == LineEnd::CrLf,
+        bom: dialect.results_bom(),
+    }
+}
+
+/// What the settings say about judging.
+pub fn policy(settings: &Settings, thousands: Option<char>, allow_duplicates: bool) -> Policy {
+    let providers = settings.providers.iter().map(|entry| ProviderRule {
+        name: entry.name.clone(),
+        account: entry.account.clone(),
+        countries: entry.countries.clone(),
+        sells: None,
+    });
+    let caps = |caps: &BTreeMap<Currency, rust_decimal::Decimal>| {
+        caps.iter().map(|(currency, cap)| (*currency, *cap)).collect::<HashMap<_, _>>()
+    };
+    let Limits { max_row, max_number, max_batch, .. } = &settings.limits;
+    Policy {
+        providers: providers.collect(),
+        default_country: settings.default_country,
+        thousands,
+        caps: Caps { max_row: caps(max_row), max_number: caps(max_number), max_batch: caps(max_batch) },
+        allow_duplicates,
+        operator_code: rules::operator_code,
+        judge_offline: rules::judge_offline,
+    }
+}
+
+/// What is known beyond the file.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// What each provider entry sells, where it was asked.
+    pub catalogues: HashMap<String, Catalogue>,
+    /// The ledger and since when a repeat counts; none: repeats are not looked for.
+    pub repeats: Option<(&'a Ledger, WallTime)>,
+    /// The batch that is judged, if it is in the ledger already.
+    pub except: Option<BatchId>,
+}
+
+impl Known<'_> {
+    /// Puts a row that is good so far to catalogue and ledger.
+    fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
+        if let Some((ledger, since)) = self.repeats
+            && let Some(repeat) = ledger.recent_repeat(order, since, self.except)?
+        {
+            let message = format!(
+                "the same order is row {} of batch {} ({}); --allow-repeats sends it all the same",
+                repeat.row, repeat.batch, repeat.status
+            );
+            return Ok(Err(Refusal { reason: Reason::RecentRepeat, message }));
+        }
+        Ok(match self.catalogues.get(&order.provider) {
+            Some(catalogue) => against_catalogue(order, catalogue),
+            None => Ok(None),
+        })
+    }
+}
+
+/// What a catalogue says of an order before its number was looked up: the price of a productid; whether any
+/// operator (or the one named) sells the amount.
+fn against_catalogue(order: &Order, catalogue: &Catalogue) -> Result<Option<Money>, Refusal> {
+    match (&order.goods, order.account.kind, order.amount) {
+        (Goods::DataProduct(id), _, ceiling) => {
+            let listed = catalogue.data.iter().find(|product| product.id == *id);
+            if let Some((price, most)) = listed.map(|product| product.price).zip(ceiling)
+                && price.amount > most
+            {
+                return Err(Refusal {
+                    reason: Reason::UnsupportedAmount,
+                    message: format!("product {id} costs {price}, more than the row's amount {most}"),
+                });
+            }
+            Ok(listed.map(|product| product.price))
+        }
+        (Goods::Airtime, ProviderKind::Paynicorn, Some(amount)) => {
+            let named = order.operator.as_deref();
+            rules::judge_airtime(&catalogue.airtime, order.phone.country(), named, amount).map(|_| None)
+        }
+        (Goods::Airtime | Goods::DataSize { .. }, _, _) => Ok(None),
+    }
+}
+
+/// Problems of one kind, the first of them with their places.
+#[derive(Clone, Debug, Default)]
+pub struct ProblemGroup {
+    /// How many rows.
+    pub rows: u64,
+    /// The first of them.
+    pub first: Vec<RowProblem>,
+}
+
+/// What is wrong with one row.
+#[derive(Clone, Debug)]
+pub struct RowProblem {
+    /// Row of the file.
+    pub row: RowNumber,
+    /// Line of the file.
+    pub line: u64,
+    /// Title of the column; empty for the whole row.
+    pub column: String,
+    /// The cell, whole.
+    pub value: String,
+    /// Stable word.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// What a file was judged to be.
+#[derive(Debug)]
+pub struct Survey {
+    /// Bytes and rows.
+    pub digest: Digest,
+    /// How it is written.
+    pub dialect: Dialect,
+    /// Its titles.
+    pub header: Vec<String>,
+    /// Counts and sums.
+    pub totals: Totals,
+    /// What is wrong, by reason.
+    pub problems: BTreeMap<Reason, ProblemGroup>,
+    /// Repairs and warnings, by their words, with the first row of each.
+    pub notes: BTreeMap<String, (u64, RowNumber)>,
+    /// Caps of the whole batch that are exceeded.
+    pub over: Vec<String>,
+    /// Countries of valid rows, by provider entry.
+    pub countries: BTreeMap<String, Vec<Country>>,
+}
+
+/// One pass over a file, row by row.
+pub struct Surveyor<'a> {
+    source: Source,
+    columns: Columns,
+    judge: Judge,
+    known: &'a Known<'a>,
+    row: RawRow,
+    problems: BTreeMap<Reason, ProblemGroup>,
+    notes: BTreeMap<String, (u64, RowNumber)>,
+    countries: BTreeMap<String, Vec<Country>>,
+}
+
+impl<'a> Surveyor<'a> {
+    /// Begins a pass.
+    ///
+    /// # Errors
+    /// [`Stop`] when the phone plans cannot be read.
+    pub fn new(source: Source, policy: Policy, known: &'a Known<'a>) -> Result<Self, Stop> {
+        Ok(Self {
+            columns: source.columns().clone(),
+            source,
+            judge: Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))?,
+            known,
+            row: RawRow::default(),
+            problems: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            countries: BTreeMap::new(),
+        })
+    }
+
+    /// The row judged last.
+    pub fn row(&self) -> &RawRow {
+        &self.row
+    }
+
+    /// Judges the next row; none at the end.
+    ///
+    /// # Errors
+    /// [`Stop`]: the file or the ledger cannot be read.
+    pub fn judge_next(&mut self) -> Result<Option<Judged>, Stop> {
+        if !self.source.next_row(&mut self.row)? {
+            return Ok(None);
+        }
+        let (mut failed, known) = (None, self.known);
+        let judged = self.judge.row_asking(&self.columns, &self.row, &mut |order| {
+            known.ask(order).unwrap_or_else(|stop| {
+                failed = Some(stop);
+                Ok(None)
+            })
+        });
+        if let Some(stop) = failed {
+            return Err(stop);
+        }
+        match &judged.verdict {
+            Err(problem) => self.count_problem(problem),
+            Ok(order) => {
+                for note in notes_of(&judged) {
+                    self.notes.entry(note).or_insert((0, order.row)).0 += 1;
+                }
+                self.count_country(order);
+            }
+        }
+        Ok(Some(judged))
+    }
+
+    fn count_problem(&mut self, problem: &Problem) {
+        /// Rows named for each reason; all of them go into `--problems`.
+        const FIRST: usize = 10;
+        let group = self.problems.entry(problem.reason).or_default();
+        group.rows += 1;
+        if group.first.len() < FIRST {
+            group.first.push(RowProblem {
+                row: self.row.row,
+                line: self.row.line,
+                column: problem.column.clone(),
+                value: problem.value.clone(),
+                reason: problem.reason,
+                message: problem.message.clone(),
+            });
+        }
+    }
+
+    fn count_country(&mut self, order: &Order) {
+        let seen = match self.countries.get_mut(&order.provider) {
+            Some(seen) => seen,
+            None => self.countries.entry(order.provider.clone()).or_default(),
+        };
+        if !seen.contains(&order.phone.country()) {
+            seen.push(order.phone.country());
+        }
+    }
+
+    /// Reads what is left and tells what the whole file is.
+    ///
+    /// # Errors
+    /// As [`Surveyor::judge_next`]; also when the file changed while it was read.
+    pub fn finish(mut self) -> Result<Survey, Stop> {
+        while self.judge_next()?.is_some() {}
+        let dialect = self.source.dialect().clone();
+        let header = self.source.header().to_vec();
+        Ok(Survey {
+            digest: self.source.finish()?,
+            dialect,
+            header,
+            over: self.judge.over_batch().iter().map(ToString::to_string).collect(),
+            totals: self.judge.totals().clone(),
+            problems: self.problems,
+            notes: self.notes,
+            countries: self.countries,
+        })
+    }
+}
+
+/// Repairs and warnings of a row, in words.
+pub fn notes_of(judged: &Judged) -> Vec<String> {
+    let repairs = judged.repairs.iter().map(|repair| repair.as_str().to_owned());
+    repairs.chain(judged.warnings.iter().map(ToString::to_string)).collect()
+}
