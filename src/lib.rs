@@ -1,6 +1,7 @@
 //! Bulk mobile top-ups from a file.
 
 pub mod domain;
+pub mod ledger;
 pub mod lifecycle;
 pub mod protocol;
 pub mod report;
