@@ -5,6 +5,7 @@ pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod intake;
+pub mod ledger;
 pub mod lifecycle;
 pub mod net;
 pub mod numbering;
