@@ -167,8 +167,11 @@ impl Ledger {
         since: WallTime,
         mut each: impl FnMut(StoredRow, WallTime) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let sql = "SELECT batch, row, at FROM submits
-                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3";
+        // Of submits of one row at the very same time only the last is taken.
+        let sql = "SELECT batch, row, at FROM submits s
+                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3
+                   AND NOT EXISTS (SELECT 1 FROM submits l WHERE l.account = s.account AND l.at = s.at
+                                   AND l.seq > s.seq AND l.batch = s.batch AND l.row = s.row)";
         let failed = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(sql).map_err(failed)?;
         let mut found = ask.query(params![account.kind.as_str(), account.tag(), since.0]).map_err(failed)?;

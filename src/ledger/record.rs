@@ -167,7 +167,7 @@ mod tests {
         assert!(matches!(RowBody::parse(&body).unwrap(), RowBody::Corrected(cells) if cells == ["x"]));
         let body = serde_json::to_string(&Event::Released).unwrap();
         assert!(matches!(RowBody::parse(&body).unwrap(), RowBody::Event(Event::Released)));
-        let gone = BatchEvent::Cancelled { note: String::new(), user: String::new() };
-        assert!(RowBody::parse(&serde_json::to_string(&gone).unwrap()).is_err());
+        let ended = BatchEvent::RunEnded { reason: None, exit: 0 };
+        assert!(RowBody::parse(&serde_json::to_string(&ended).unwrap()).is_err());
     }
 }
