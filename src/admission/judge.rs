@@ -91,16 +91,18 @@ impl Judge {
             let column = column_of(refusal.reason);
             cells.problem(column, refusal.reason, refusal.message)
         })?;
-        if let Some(first) = self.seen.repeats(&order).filter(|_| !self.policy.allow_duplicates) {
+        if self.policy.allow_duplicates {
+            self.check_number_cap(cells, &order)?;
+            return Ok(order);
+        }
+        let fresh = self.seen.look(&order).map_err(|first| {
             let message = format!(
                 "row {first} is the same order; give both a different reference if it is meant twice"
             );
-            return Err(cells.problem(Column::Phone, Reason::DuplicateRow, message));
-        }
+            cells.problem(Column::Phone, Reason::DuplicateRow, message)
+        })?;
         self.check_number_cap(cells, &order)?;
-        if !self.policy.allow_duplicates {
-            self.seen.keep(&order);
-        }
+        self.seen.keep(&fresh);
         Ok(order)
     }
 
