@@ -11,4 +11,5 @@ pub mod net;
 pub mod numbering;
 pub mod protocol;
 pub mod report;
+pub mod run;
 pub mod sandbox;

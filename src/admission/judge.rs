@@ -109,6 +109,7 @@ impl Judge {
         let refuse = |refusal: Refusal| {
             let column = column_of(refusal.reason);
             cells.problem(column, refusal.reason, refusal.message)
+<<<<<<< HEAD
         };
         (self.policy.judge_offline)(&order).map_err(refuse)?;
         let price = ask(&order).map_err(refuse)?;
@@ -126,6 +127,22 @@ impl Judge {
             self.seen.keep(&order);
         }
         Ok((order, price))
+=======
+        })?;
+        if self.policy.allow_duplicates {
+            self.check_number_cap(cells, &order)?;
+            return Ok(order);
+        }
+        let fresh = self.seen.look(&order).map_err(|first| {
+            let message = format!(
+                "row {first} is the same order; give both a different reference if it is meant twice"
+            );
+            cells.problem(Column::Phone, Reason::DuplicateRow, message)
+        })?;
+        self.check_number_cap(cells, &order)?;
+        self.seen.keep(&fresh);
+        Ok(order)
+>>>>>>> intake
     }
 
     /// Reads the cells of a row into an order.

@@ -101,7 +101,8 @@ impl Context {
         let begins: Vec<_> = providers.iter().filter(|entry| entry.name.starts_with(name)).collect();
         let exact = providers.iter().find(|entry| entry.name == name);
         match (exact, begins.as_slice()) {
-            (Some(entry), _) | (None, [entry]) => Ok(entry),
+            (Some(entry), _) => Ok(entry),
+            (None, [entry]) => Ok(*entry),
             (None, _) => {
                 let names: Vec<&str> = providers.iter().map(|entry| entry.name.as_str()).collect();
                 Err(Stop::refused(format!("no provider is called {name:?}; there are: {}", names.join(", "))))

@@ -1,5 +1,18 @@
 //! Floor 5: the command line. Arguments (syntax) become settings (resolved), settings become a run.
 
 pub mod args;
+mod commands;
+mod context;
 pub mod exit;
+mod plan;
+mod progress;
+mod sandbox_mode;
+mod sending;
+mod session;
 pub mod settings;
+mod stop;
+mod survey;
+mod terminal;
+mod wrapup;
+
+pub use commands::main;

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::context::Context;
 use super::settings::{ProviderSettings, Rate, Settings};
 use super::stop::Stop;
-use crate::domain::{Catalogue, Now, ProviderKind, Reason, RowNumber, Tick, Told, TransactionId, WallTime};
+use crate::domain::{Catalogue, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
 use crate::engine::{
     Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
@@ -253,17 +252,13 @@ impl Session {
         } else {
             self.ledger.last_submits_of_numbers(&entry.account, back(entry.phone_spacing))?
         };
-        let reading = |at: WallTime| Now {
-            tick: Tick(now.tick.before(now.wall.since(at)).0),
-            wall: at,
-            boot: now.boot,
-        };
         let mut start = LaneStart {
             preflight: None,
             halt: None,
             open_numbers: self.ledger.open_numbers(&entry.account, Some(self.batch.id))?,
-            spaced_numbers: spaced.into_iter().map(|(digits, at)| (digits, reading(at))).collect(),
-            recent_submits: recent.into_iter().map(|at| now.wall.since(at)).collect(),
+            spaced_numbers: spaced,
+            // After a restart of the machine nobody can say how long ago it was: as if it were now.
+            recent_submits: recent.into_iter().map(|at| now.elapsed_since(at).unwrap_or_default()).collect(),
         };
         preflights.start(&entry.name, &mut start);
         Ok(start)

@@ -13,7 +13,7 @@ use crate::domain::{
     BatchName, Catalogue, Country, Currency, Goods, Money, Order, ProviderKind, Reason, Refusal, RowNumber,
     WallTime,
 };
-use crate::intake::{Columns, Dialect, Digest, LineEnd, Overrides, RawRow, Source};
+use crate::intake::{Column, Columns, Dialect, Digest, LineEnd, Overrides, RawRow, Source};
 use crate::ledger::{BatchId, Ledger};
 use crate::protocol::rules;
 use crate::report::OutputDialect;
@@ -193,6 +193,8 @@ pub struct Survey {
     pub dialect: Dialect,
     /// Its titles.
     pub header: Vec<String>,
+    /// Title of the phone column, whose cells are masked on screens.
+    pub phone_title: String,
     /// Counts and sums.
     pub totals: Totals,
     /// What is wrong, by reason.
@@ -309,6 +311,7 @@ impl<'a> Surveyor<'a> {
             digest: self.source.finish()?,
             dialect,
             header,
+            phone_title: self.columns.title(Column::Phone).to_owned(),
             over: self.judge.over_batch().iter().map(ToString::to_string).collect(),
             totals: self.judge.totals().clone(),
             problems: self.problems,

@@ -123,6 +123,33 @@ impl Ledger {
         self.rows(clause, params![batch.0, after_row(after), limit])
     }
 
+    /// Up to `limit` rows of this account that `retry` may send again as they stand: ready ones, and those that
+    /// failed and are not contradicted. After `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn sendable_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND phase IN ('ready', 'failed') AND row > ?4 ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Sequence number of the newest hint; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn last_hint(&self) -> Result<u64, LedgerError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM hints";
+        self.sql(|conn| conn.query_row(sql, [], |row| row.get(0)).map(unsigned))
+    }
+
     /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
     /// to its account, whatever its provider entry is called now.
     ///

@@ -145,7 +145,7 @@ fn is_scientific(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
-    digits(whole) && digits(fraction) && digits(exponent)
+    digits(whole) && digits(fraction) && digits(exponent) && exponent.len() <= 3
 }
 
 /// `912345678.0`: a number that some program kept as a decimal. The dot is no separator there.

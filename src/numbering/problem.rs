@@ -63,6 +63,14 @@ pub enum PhoneProblem {
         /// Country of the row, by name.
         expected: String,
     },
+    /// No number of the row's country, but the shape of another's.
+    #[error("this is no mobile number in {expected}; it looks like one of {looks_like}")]
+    LooksForeign {
+        /// Country of the row, by name.
+        expected: String,
+        /// Country whose shape it has, by name.
+        looks_like: String,
+    },
     /// `+999...`.
     #[error("the number's country code is none that exists")]
     UnknownCallingCode,

@@ -118,7 +118,7 @@ impl PhonePlan {
             return named;
         }
         let problem = plan.misfit(digits.strip_prefix(plan.trunk.as_str()).unwrap_or(digits));
-        if !matches!(problem, PhoneProblem::WrongLength { .. } | PhoneProblem::WrongStart { .. }) {
+        if matches!(problem, PhoneProblem::Moved { .. }) {
             return problem;
         }
         let is_national = |other: &&CountryPlan| {
@@ -126,7 +126,10 @@ impl PhonePlan {
             other.country != plan.country && national.is_some_and(|n| other.fits(n))
         };
         if let Some(other) = self.all().find(is_national) {
-            return PhoneProblem::OtherCountry { number: other.name.clone(), expected: plan.name.clone() };
+            return PhoneProblem::LooksForeign {
+                expected: plan.name.clone(),
+                looks_like: other.name.clone(),
+            };
         }
         full_problem.filter(|_| digits.len() > plan.national_digits).unwrap_or(problem)
     }

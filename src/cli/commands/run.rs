@@ -1,0 +1,402 @@
+//! `run FILE`: judge, plan, confirm, admit, submit, follow, write results; on an unfinished batch: go on.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rust_decimal::Decimal;
+
+use crate::cli::args::{GlobalArgs, RunArgs};
+use crate::cli::context::{Context, Needs};
+use crate::cli::exit::Exit;
+use crate::cli::plan;
+use crate::cli::sending::{Confirm, Sending, send};
+use crate::cli::session::{Preflights, Session};
+use crate::cli::stop::Stop;
+use crate::cli::survey::{
+    InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
+};
+use crate::cli::wrapup::{Standing, absolute, default_results_path};
+use crate::domain::{BatchName, Currency, Refusal, WallTime};
+use crate::intake::Source;
+use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
+use crate::lifecycle::TopUp;
+
+/// `run`.
+///
+/// # Errors
+/// [`Stop`]: refused, locked, or the ledger failed.
+pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
+    let context = Context::of(global, Needs::NewBatch).await?;
+    let spool = if args.file.as_os_str() == "-" { Some(spool_stdin()?) } else { None };
+    let input = open_input(&context, args, spool.as_ref().map(|(_, path)| path.as_path()))?;
+    let (lock, mut ledger) = context.own_ledger()?;
+    let results = results_path(args, &input, context.sandbox);
+    let found = ledger.find_batch(input.batch.as_str())?;
+    let mut preflights = Preflights::default();
+    let (info, confirm) = match found {
+        FoundBatch::One(info) if info.name == input.batch => {
+            context.check_sandbox(&info)?;
+            let confirm = resume(&context, &ledger, &info, &mut preflights).await?;
+            (*info, confirm)
+        }
+        FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
+            refuse_strays(&context, &ledger, &input, &results)?;
+            let fresh = Fresh { context: &context, args, input: &input, results: &results };
+            let confirm = fresh.admit(&mut ledger, &mut preflights).await?;
+            let FoundBatch::One(info) = ledger.find_batch(input.batch.as_str())? else {
+                return Err(Stop::internal("the batch was admitted and is not in the ledger"));
+            };
+            (*info, confirm)
+        }
+    };
+    let results = args.finish.results.clone().unwrap_or_else(|| match context.sandbox {
+        true => results,
+        false => info.results_path.clone(),
+    });
+    results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
+    let mut session = Session::new(lock, ledger, info, context.clock)?;
+    let sending = Sending {
+        command: "run",
+        args: &args.send,
+        settle_for: args.finish.settle_for,
+        results: &results,
+        retry: None,
+        confirm,
+    };
+    send(&context, &mut session, preflights, sending).await
+}
+
+/// Standard input, whole, in a private temporary file that goes away with the value.
+fn spool_stdin() -> Result<(tempfile::TempDir, PathBuf), Stop> {
+    let trouble = |e: std::io::Error| Stop::internal(format!("standard input cannot be kept: {e}"));
+    let folder = tempfile::Builder::new().prefix("bulk-topup-").tempdir().map_err(trouble)?;
+    let path = folder.path().join("stdin");
+    let mut file = std::fs::File::create(&path).map_err(trouble)?;
+    std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut file).map_err(trouble)?;
+    Ok((folder, path))
+}
+
+/// Names the batch of a file. The file's head is read first, so that a file that cannot be one is told at
+/// once.
+fn open_input(context: &Context, args: &RunArgs, spooled: Option<&Path>) -> Result<InputFile, Stop> {
+    let path = spooled.unwrap_or(&args.file).to_owned();
+    let overrides = overrides(&args.intake)?;
+    Source::open(&path, &overrides)?;
+    let sha256 = hash_file(&path)?;
+    let own = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = if spooled.is_some() { "stdin".to_owned() } else { own.unwrap_or_default() };
+    let named = args.batch.clone().unwrap_or(stem);
+    if named.is_empty() || named.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
+        return Err(Stop::refused(format!("{named:?} cannot name a batch; use --batch NAME with a plain word")));
+    }
+    let stem = if context.sandbox { format!("sandbox-{named}") } else { named };
+    Ok(InputFile {
+        shown: if spooled.is_some() { "standard input".to_owned() } else { args.file.display().to_string() },
+        batch: BatchName::of_file(&stem, &sha256),
+        path,
+        stem,
+        sha256,
+        overrides,
+    })
+}
+
+fn results_path(args: &RunArgs, input: &InputFile, sandbox: bool) -> PathBuf {
+    let source = if input.shown == "standard input" { Path::new("stdin") } else { args.file.as_path() };
+    absolute(&args.finish.results.clone().unwrap_or_else(|| default_results_path(source, sandbox)))
+}
+
+/// What stands in the way of a batch the ledger does not know: another version of it with rows to be sent, or
+/// its own results from another ledger.
+fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results: &Path) -> Result<(), Stop> {
+    if !context.sandbox && results.exists() && results_path_is_ours(results, &input.batch).is_ok() {
+        return Err(Stop::refused(format!(
+            "{} holds results of this very file, but the ledger {} does not know the batch {}. It was sent from \
+             another ledger: name that one with --ledger, or go on from the results: bulk-topup retry {}",
+            results.display(),
+            context.ledger_path.display(),
+            input.batch,
+            results.display()
+        )));
+    }
+    for (other, rows) in ledger.unfinished_batches_of_stem(&input.stem)? {
+        let changed = changed_rows(ledger, &other, input)?;
+        return Err(Stop::refused(format!(
+            "batch {} came from an earlier version of this file and still has {rows} rows to be sent. {changed} \
+             Restore the file and run it; or retry its results ({}); or cancel it: bulk-topup cancel {} --note TEXT",
+            other.name,
+            other.results_path.display(),
+            other.name
+        )));
+    }
+    Ok(())
+}
+
+/// Names the first rows that differ between a batch and a file.
+fn changed_rows(ledger: &Ledger, other: &BatchInfo, input: &InputFile) -> Result<String, Stop> {
+    const NAMED: usize = 10;
+    let mut source = Source::open(&input.path, &input.overrides)?;
+    let mut row = crate::intake::RawRow::default();
+    let (mut changed, mut more) = (Vec::new(), 0_u64);
+    let mut note = |number: crate::domain::RowNumber, what: &str| {
+        if changed.len() < NAMED { changed.push(format!("{number} ({what})")) } else { more += 1 }
+    };
+    ledger.for_each_row::<Stop>(other.id, |stored| {
+        if !source.next_row(&mut row)? {
+            note(stored.row, "missing now");
+        } else if !row.cells.iter().eq(stored.cells.iter().map(String::as_str)) {
+            note(stored.row, "changed");
+        }
+        Ok(())
+    })?;
+    while source.next_row(&mut row)? {
+        note(row.row, "new");
+    }
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Ok(if changed.is_empty() {
+        "The rows are the same, only the bytes differ.".to_owned()
+    } else {
+        format!("Rows that differ: {}{rest}.", changed.join(", "))
+    })
+}
+
+/// What is left of a batch that the ledger knows.
+async fn resume(
+    context: &Context,
+    ledger: &Ledger,
+    info: &BatchInfo,
+    preflights: &mut Preflights,
+) -> Result<Confirm, Stop> {
+    let standing = Standing::of(ledger, info)?;
+    if info.cancelled_at.is_some() || standing.counts.all_finished() {
+        let again = standing
+            .reasons
+            .iter()
+            .filter(|((status, _, next), _)| {
+                *next == crate::domain::Next::Retry && *status == crate::domain::Status::Failed
+            })
+            .map(|(_, rows)| *rows)
+            .sum::<u64>();
+        let why = if info.cancelled_at.is_some() { "was cancelled" } else { "is finished" };
+        return Err(Stop::refused(format!(
+            "batch {} {why}: nothing was sent. {again} rows could be sent again: bulk-topup retry {}{}",
+            info.name,
+            info.results_path.display(),
+            context.repeat_flags()
+        )));
+    }
+    let settings = context.settings()?;
+    let mut names = Vec::new();
+    for entry in &settings.providers {
+        if !ledger.ready_page(info.id, &entry.account, None, 1)?.is_empty() {
+            names.push(entry.name.clone());
+        }
+    }
+    preflights.ask(settings, &names, &context.clock).await?;
+    let mut left: BTreeMap<Currency, Decimal> = BTreeMap::new();
+    for total in standing.totals.iter().filter(|total| !total.not_sent.is_zero()) {
+        if let Some(currency) = total.currency {
+            *left.entry(currency).or_default() += total.not_sent;
+        }
+    }
+    let whole = whole_sums(&standing);
+    let open = standing.counts.pending + standing.counts.unknown;
+    context.terminal.say(&format!(
+        "Going on with batch {}: {} rows to be sent ({}), {open} open rows to be followed",
+        info.name,
+        standing.left,
+        plan::sums_line(&left)
+    ));
+    Ok(Confirm { rows: standing.left, sums: left, whole, valid_rows_priced: false })
+}
+
+/// Sums of all valid rows of a batch.
+fn whole_sums(standing: &Standing) -> BTreeMap<Currency, Decimal> {
+    let mut whole = BTreeMap::new();
+    for total in &standing.totals {
+        if let Some(currency) = total.currency {
+            *whole.entry(currency).or_default() += total.asked;
+        }
+    }
+    whole
+}
+
+/// A batch that is not in the ledger yet.
+struct Fresh<'a> {
+    context: &'a Context,
+    args: &'a RunArgs,
+    input: &'a InputFile,
+    results: &'a Path,
+}
+
+impl Fresh<'_> {
+    /// Judges the file, shows the plan, asks, and admits the file in one transaction.
+    async fn admit(&self, ledger: &mut Ledger, preflights: &mut Preflights) -> Result<Confirm, Stop> {
+        let settings = self.context.settings()?;
+        let reader = Ledger::open_read(&self.context.ledger_path)?;
+        let window = settings.limits.repeat_window;
+        let now = self.context.clock.now().wall;
+        let since = WallTime(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)));
+        let looks_for_repeats = !window.is_zero() && !self.args.send.allow_repeats;
+        let mut known =
+            Known { repeats: looks_for_repeats.then_some((&reader, since)), ..Known::default() };
+        let mut survey = self.pass(&known)?.finish()?;
+        let used: Vec<String> = survey.countries.keys().cloned().collect();
+        preflights.ask(settings, &used, &self.context.clock).await?;
+        for name in &used {
+            if let Some(catalogue) = preflights.catalogue(name) {
+                known.catalogues.insert(name.clone(), catalogue.clone());
+            }
+        }
+        if !known.catalogues.is_empty() {
+            survey = self.pass(&known)?.finish()?;
+        }
+        self.show(&survey, preflights)?;
+        let confirm = self.confirm(&survey, ledger)?;
+        results_path_is_ours(self.results, &self.input.batch).map_err(|e| Stop::refused(e.to_string()))?;
+        confirm.ask(self.context, &self.args.send)?;
+        self.store(ledger, &known, &survey)?;
+        Ok(confirm)
+    }
+
+    fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
+        let source = Source::open(&self.input.path, &self.input.overrides)?;
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.send.allow_duplicates);
+        Surveyor::new(source, policy, known)
+    }
+
+    fn show(&self, survey: &Survey, preflights: &Preflights) -> Result<(), Stop> {
+        let terminal = &self.context.terminal;
+        let settings = self.context.settings()?;
+        terminal.say(&plan::head(&self.input.shown, &survey.dialect, survey.totals.rows));
+        terminal.say(plan::table(survey, terminal).trim_end());
+        for (name, asked) in &preflights.asked {
+            let need: Decimal =
+                survey.totals.lines.iter().filter(|line| line.provider == *name).map(|line| line.sum).sum();
+            let currency =
+                survey.totals.lines.iter().find(|line| line.provider == *name).and_then(|line| line.currency);
+            if let Some(line) = plan::balance_line(name, asked, need, currency) {
+                terminal.say(&line);
+            }
+            let trouble = asked.trouble();
+            if !trouble.is_empty() {
+                terminal.complain(&format!("  {name:<12} {trouble}"));
+            }
+        }
+        let time = plan::estimate(settings, &survey.totals);
+        terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        Ok(())
+    }
+
+    /// Refuses what must not even be asked about.
+    fn confirm(&self, survey: &Survey, ledger: &Ledger) -> Result<Confirm, Stop> {
+        if survey.digest.sha256 != self.input.sha256 {
+            return Err(Stop::refused(format!("{} changed while it was read; run again", self.input.shown)));
+        }
+        if !survey.over.is_empty() {
+            return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
+        }
+        self.check_day_cap(survey, ledger)?;
+        if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
+            return Err(Stop::refused(format!(
+                "{} rows are invalid and --all-or-nothing was given: nothing was sent",
+                survey.totals.invalid_rows()
+            )));
+        }
+        if survey.totals.ready == 0 {
+            return Err(Stop::refused("no row can be sent as it stands: nothing was sent"));
+        }
+        let sums = survey.totals.by_currency();
+        let priced = survey.totals.lines.iter().all(|line| line.unpriced == 0 && line.currency.is_some());
+        Ok(Confirm { rows: survey.totals.ready, whole: sums.clone(), sums, valid_rows_priced: priced })
+    }
+
+    /// `max_day`: what the provider was or may have been charged since midnight UTC, with this batch.
+    fn check_day_cap(&self, survey: &Survey, ledger: &Ledger) -> Result<(), Stop> {
+        const DAY_US: i64 = 86_400_000_000;
+        let settings = self.context.settings()?;
+        let now = self.context.clock.now().wall;
+        let midnight = WallTime(now.0 - now.0.rem_euclid(DAY_US));
+        for entry in &settings.providers {
+            let mut day: BTreeMap<Currency, Decimal> = BTreeMap::new();
+            for spent in ledger.spent_since(&entry.account, midnight)? {
+                *day.entry(spent.currency).or_default() += spent.amount;
+            }
+            for line in survey.totals.lines.iter().filter(|line| line.provider == entry.name) {
+                if let Some(currency) = line.currency {
+                    *day.entry(currency).or_default() += line.sum;
+                }
+            }
+            for (currency, sum) in day {
+                let cap = settings.limits.max_day.get(&currency).copied();
+                if let Some(cap) = cap.filter(|cap| sum > *cap) {
+                    return Err(Stop::refused(format!(
+                        "with this batch {} would get {sum} {currency} today, limits.max_day is {cap}: nothing was sent",
+                        entry.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&self, ledger: &mut Ledger, known: &Known<'_>, survey: &Survey) -> Result<(), Stop> {
+        let at = self.context.clock.now().wall;
+        let source = if self.input.shown == "standard input" {
+            PathBuf::from("-")
+        } else {
+            absolute(&self.args.file)
+        };
+        let new = NewBatch {
+            name: self.input.batch.clone(),
+            file_sha256: self.input.sha256,
+            source,
+            header: survey.header.clone(),
+            dialect: output_dialect(&survey.dialect),
+            results_path: self.results.to_owned(),
+            sandbox: self.context.sandbox,
+            at,
+        };
+        let mut pass = Some(self.pass(known)?);
+        let rows = std::iter::from_fn(|| {
+            let surveyor = pass.as_mut()?;
+            match surveyor.judge_next() {
+                Ok(Some(judged)) => Some(Ok(admitted(surveyor.row(), judged, at))),
+                Ok(None) => {
+                    // The transaction ends with an error if this was not the file that was confirmed.
+                    let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
+                    match same {
+                        Ok(true) => None,
+                        Ok(false) => Some(Err(Stop::refused("the file changed after the plan; run again"))),
+                        Err(stop) => Some(Err(stop)),
+                    }
+                }
+                Err(stop) => Some(Err(stop)),
+            }
+        });
+        ledger.admit::<Stop>(&new, rows)?;
+        Ok(())
+    }
+}
+
+/// A judged row as the ledger keeps it.
+fn admitted(row: &crate::intake::RawRow, judged: crate::admission::Judged, at: WallTime) -> AdmittedRow {
+    let notes = notes_of(&judged);
+    let (order, state) = match judged.verdict {
+        Ok(order) => (Some(order), TopUp::ready()),
+        Err(problem) => {
+            let place = if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
+            let refusal = Refusal { reason: problem.reason, message: format!("{place}{}", problem.message) };
+            (None, TopUp::invalid(refusal, at))
+        }
+    };
+    AdmittedRow {
+        row: row.row,
+        line: row.line,
+        cells: row.cells.iter().map(str::to_owned).collect(),
+        order,
+        state,
+        notes,
+    }
+}

@@ -1,0 +1,123 @@
+//! What is about to be sent, as a person reads it before saying yes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::settings::{ProviderSettings, Settings};
+use super::survey::Survey;
+use super::terminal::{Terminal, grouped};
+use crate::admission::Totals;
+use crate::domain::{Currency, Reason, Told};
+use crate::intake::Dialect;
+use crate::run::Asked;
+use rust_decimal::Decimal;
+
+/// The head line: file, rows, how it is written.
+pub fn head(shown: &str, dialect: &Dialect, rows: u64) -> String {
+    format!("{shown}: {} rows ({dialect})", grouped(&rows.to_string()))
+}
+
+/// Counts, problems and sums of a survey, as a table.
+pub fn table(survey: &Survey, terminal: &Terminal) -> String {
+    let totals = &survey.totals;
+    let mut text = String::new();
+    let line = |text: &mut String, count: u64, words: &str| {
+        text.push_str(&format!("  {:>9}  {words}\n", grouped(&count.to_string())));
+    };
+    line(&mut text, totals.ready, "ready");
+    if totals.invalid_rows() > 0 {
+        line(&mut text, totals.invalid_rows(), "invalid, not sent");
+    }
+    for (reason, group) in &survey.problems {
+        text.push_str(&format!("             {} {reason}\n", group.rows));
+        for problem in &group.first {
+            let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
+            let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
+            let place = if problem.column.is_empty() {
+                String::new()
+            } else {
+                format!("{} {:?}: ", problem.column, shorten(&value))
+            };
+            text.push_str(&format!(
+                "               row {} (line {})  {place}{}\n",
+                problem.row, problem.line, problem.message
+            ));
+        }
+        let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
+        if more > 0 {
+            text.push_str(&format!("               and {more} more\n"));
+        }
+    }
+    for (note, (rows, first)) in &survey.notes {
+        text.push_str(&format!("             note: {note} ({rows} rows, the first is row {first})\n"));
+    }
+    text.push_str(&money(totals));
+    text
+}
+
+fn shorten(value: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    if value.chars().count() <= CHARS_MAX {
+        return value.to_owned();
+    }
+    value.chars().take(CHARS_MAX).chain("...".chars()).collect()
+}
+
+fn money(totals: &Totals) -> String {
+    let mut text = String::new();
+    for line in &totals.lines {
+        let operator = line.operator.as_deref().unwrap_or("operator to be asked");
+        let sum = line.currency.map_or_else(
+            || "price to be asked".to_owned(),
+            |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
+        );
+        let unpriced =
+            if line.unpriced > 0 { format!(", {} of them not priced yet", line.unpriced) } else { String::new() };
+        text.push_str(&format!(
+            "  {:<12} {operator:<22} {:>9} rows  {sum}{unpriced}\n",
+            line.provider,
+            grouped(&line.rows.to_string())
+        ));
+    }
+    text
+}
+
+/// The total of each currency, for the question and for `--expect-total`.
+pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
+    let parts: Vec<String> = sums
+        .iter()
+        .map(|(currency, sum)| format!("{} {currency}", grouped(&sum.normalize().to_string())))
+        .collect();
+    if parts.is_empty() { "nothing that has a price yet".to_owned() } else { parts.join(" + ") }
+}
+
+/// What a provider's balance says about the plan.
+pub fn balance_line(name: &str, asked: &Asked, need: Decimal, currency: Option<Currency>) -> Option<String> {
+    let Asked::Told(Told::Balance(balance)) = asked else { return None };
+    let currency = currency.map(|c| c.to_string()).unwrap_or_default();
+    let enough = if *balance >= need { "enough" } else { "NOT ENOUGH for this file" };
+    Some(format!("  {name:<12} balance {} {currency}: {enough}", grouped(&balance.normalize().to_string())))
+}
+
+/// How long sending will take at the configured rates: the slowest provider counts.
+pub fn estimate(settings: &Settings, totals: &Totals) -> Duration {
+    let of = |entry: &ProviderSettings| {
+        let rows: u64 = totals.lines.iter().filter(|line| line.provider == entry.name).map(|line| line.rows).sum();
+        let windows = rows.div_ceil(u64::from(entry.submit_rate.count.max(1)));
+        entry.submit_rate.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
+    };
+    settings.providers.iter().map(of).max().unwrap_or_default()
+}
+
+/// A time a person can read: `1h 05m`, `3m 20s`, `12s`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}h {minutes:02}m")
+    } else if minutes > 0 {
+        format!("{minutes}m {rest:02}s")
+    } else {
+        format!("{rest}s")
+    }
+}
