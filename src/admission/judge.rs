@@ -109,29 +109,15 @@ impl Judge {
         let refuse = |refusal: Refusal| {
             let column = column_of(refusal.reason);
             cells.problem(column, refusal.reason, refusal.message)
-<<<<<<< HEAD
         };
         (self.policy.judge_offline)(&order).map_err(refuse)?;
         let price = ask(&order).map_err(refuse)?;
         let worth =
             price.or(order.amount.zip(order.currency).map(|(amount, currency)| Money { amount, currency }));
         self.check_row_cap(cells, worth)?;
-        if let Some(first) = self.seen.repeats(&order).filter(|_| !self.policy.allow_duplicates) {
-            let message = format!(
-                "row {first} is the same order; give both a different reference if it is meant twice"
-            );
-            return Err(cells.problem(Column::Phone, Reason::DuplicateRow, message));
-        }
-        self.check_number_cap(cells, &order, worth)?;
-        if !self.policy.allow_duplicates {
-            self.seen.keep(&order);
-        }
-        Ok((order, price))
-=======
-        })?;
         if self.policy.allow_duplicates {
-            self.check_number_cap(cells, &order)?;
-            return Ok(order);
+            self.check_number_cap(cells, &order, worth)?;
+            return Ok((order, price));
         }
         let fresh = self.seen.look(&order).map_err(|first| {
             let message = format!(
@@ -139,10 +125,9 @@ impl Judge {
             );
             cells.problem(Column::Phone, Reason::DuplicateRow, message)
         })?;
-        self.check_number_cap(cells, &order)?;
+        self.check_number_cap(cells, &order, worth)?;
         self.seen.keep(&fresh);
-        Ok(order)
->>>>>>> intake
+        Ok((order, price))
     }
 
     /// Reads the cells of a row into an order.

@@ -53,6 +53,8 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Balance(command) => balance::balance(global, command).await,
         Command::Products(command) => products::products(global, command).await,
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
-        Command::Retry(_) | Command::Resolve(_) | Command::Listen(_) => Err(Stop::refused("this command is not part of this build")),
+        Command::Retry(_) | Command::Resolve(_) | Command::Listen(_) => {
+            Err(Stop::refused("this command is not part of this build"))
+        }
     }
 }

@@ -154,7 +154,10 @@ impl Context {
             }
             FoundBatch::Ambiguous(names) => {
                 let names: Vec<&str> = names.iter().map(crate::domain::BatchName::as_str).collect();
-                return Err(Stop::refused(format!("{name:?} may mean several batches: {}", names.join(", "))));
+                return Err(Stop::refused(format!(
+                    "{name:?} may mean several batches: {}",
+                    names.join(", ")
+                )));
             }
         };
         self.check_sandbox(&info)?;
@@ -167,8 +170,12 @@ impl Context {
     /// [`Stop`] with exit 2.
     pub fn check_sandbox(&self, info: &BatchInfo) -> Result<(), Stop> {
         match (info.sandbox, self.sandbox) {
-            (true, false) => Err(Stop::refused(format!("batch {} is of the sandbox: add --sandbox", info.name))),
-            (false, true) => Err(Stop::refused(format!("batch {} is no sandbox batch: leave out --sandbox", info.name))),
+            (true, false) => {
+                Err(Stop::refused(format!("batch {} is of the sandbox: add --sandbox", info.name)))
+            }
+            (false, true) => {
+                Err(Stop::refused(format!("batch {} is no sandbox batch: leave out --sandbox", info.name)))
+            }
             (true, true) | (false, false) => Ok(()),
         }
     }

@@ -71,8 +71,11 @@ fn money(totals: &Totals) -> String {
             || "price to be asked".to_owned(),
             |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
         );
-        let unpriced =
-            if line.unpriced > 0 { format!(", {} of them not priced yet", line.unpriced) } else { String::new() };
+        let unpriced = if line.unpriced > 0 {
+            format!(", {} of them not priced yet", line.unpriced)
+        } else {
+            String::new()
+        };
         text.push_str(&format!(
             "  {:<12} {operator:<22} {:>9} rows  {sum}{unpriced}\n",
             line.provider,
@@ -102,7 +105,8 @@ pub fn balance_line(name: &str, asked: &Asked, need: Decimal, currency: Option<C
 /// How long sending will take at the configured rates: the slowest provider counts.
 pub fn estimate(settings: &Settings, totals: &Totals) -> Duration {
     let of = |entry: &ProviderSettings| {
-        let rows: u64 = totals.lines.iter().filter(|line| line.provider == entry.name).map(|line| line.rows).sum();
+        let rows: u64 =
+            totals.lines.iter().filter(|line| line.provider == entry.name).map(|line| line.rows).sum();
         let windows = rows.div_ceil(u64::from(entry.submit_rate.count.max(1)));
         entry.submit_rate.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
     };

@@ -122,7 +122,8 @@ impl Observer for Progress {
     fn notice(&mut self, notice: &Notice, _now: Now) {
         match notice {
             Notice::Halted { provider, halt } => {
-                let operator = halt.operator.as_ref().map(|name| format!(" ({name} only)")).unwrap_or_default();
+                let operator =
+                    halt.operator.as_ref().map(|name| format!(" ({name} only)")).unwrap_or_default();
                 self.tell(&format!("STOPPED {provider}{operator}: {}", halt.message));
             }
             Notice::Paused { provider, operator, wait, why } => {

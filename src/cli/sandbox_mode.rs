@@ -54,10 +54,7 @@ pub fn place(named: Option<LedgerLocation>, dirs: &UserDirs, fresh: bool) -> Res
         })?
     };
     let folder = root.join(number.to_string());
-    Ok(Place {
-        ledger: LedgerLocation::Sqlite(folder.join("ledger.db")),
-        log: folder.join("charges.ndjson"),
-    })
+    Ok(Place { ledger: LedgerLocation::Sqlite(folder.join("ledger.db")), log: folder.join("charges.ndjson") })
 }
 
 /// Folders of sandbox runs, oldest first.

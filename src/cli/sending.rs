@@ -53,12 +53,13 @@ impl Confirm {
         }
         terminal.complain(&format!("To be sent: {} rows, {}", self.rows, sums_line(&self.sums)));
         if self.sums.is_empty() {
-            let answer = terminal.ask(&format!("Type the number of rows ({}) to send, or Ctrl-C: ", self.rows));
+            let answer =
+                terminal.ask(&format!("Type the number of rows ({}) to send, or Ctrl-C: ", self.rows));
             return typed(answer.as_deref(), Decimal::from(self.rows));
         }
         for (currency, sum) in &self.sums {
-            let answer =
-                terminal.ask(&format!("Type the {currency} total ({}) to send, or Ctrl-C: ", sum.normalize()));
+            let answer = terminal
+                .ask(&format!("Type the {currency} total ({}) to send, or Ctrl-C: ", sum.normalize()));
             typed(answer.as_deref(), *sum)?;
         }
         Ok(())

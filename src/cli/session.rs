@@ -156,8 +156,7 @@ impl Session {
     /// [`Stop`] when the ledger fails.
     pub async fn note(&self, event: BatchEvent) -> Result<(), Stop> {
         let at = self.clock.now().wall;
-        let record =
-            Record { batch: self.batch.id, batch_events: vec![(at, event)], entries: Vec::new() };
+        let record = Record { batch: self.batch.id, batch_events: vec![(at, event)], entries: Vec::new() };
         self.writer.append(record).await?;
         Ok(())
     }
@@ -375,7 +374,9 @@ pub fn names_our_id(kind: ProviderKind) -> bool {
 /// Who runs the program, for the record.
 pub fn user_name() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn host_name() -> String {

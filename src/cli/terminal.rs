@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn thousands_are_grouped() {
-        for (plain, shown) in [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")] {
+        for (plain, shown) in
+            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")]
+        {
             assert_eq!(grouped(plain), shown);
         }
     }

@@ -146,7 +146,8 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
 
 fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = standing.counts.rows();
-    let mut text = format!("\nBatch {}  {} rows  exit {}\n", batch.name, grouped(&rows.to_string()), exit.code());
+    let mut text =
+        format!("\nBatch {}  {} rows  exit {}\n", batch.name, grouped(&rows.to_string()), exit.code());
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -218,15 +219,21 @@ fn next_steps(
     let name = quoted(batch.name.as_str());
     let rows_with = |next: crate::domain::Next, statuses: &[Status]| -> u64 {
         let rows = standing.reasons.iter();
-        rows.filter(|((status, _, n), _)| *n == next && statuses.contains(status)).map(|(_, rows)| *rows).sum()
+        rows.filter(|((status, _, n), _)| *n == next && statuses.contains(status))
+            .map(|(_, rows)| *rows)
+            .sum()
     };
     let mut steps = Vec::new();
-    let retry = results.map(|path| format!("bulk-topup retry {}{flags}", quoted(&path.display().to_string())));
+    let retry =
+        results.map(|path| format!("bulk-topup retry {}{flags}", quoted(&path.display().to_string())));
     let wait = rows_with(crate::domain::Next::Wait, &[Status::Pending, Status::Unknown]);
     let ask = rows_with(crate::domain::Next::Ask, Status::ALL);
     if standing.left > 0 {
         let source = quoted(&batch.source.display().to_string());
-        steps.push(format!("{} not sent; when the cause is gone: bulk-topup run {source}{flags}", standing.left));
+        steps.push(format!(
+            "{} not sent; when the cause is gone: bulk-topup run {source}{flags}",
+            standing.left
+        ));
     }
     if wait > 0 {
         steps.push(format!("{wait} still open: bulk-topup settle {name}{flags}"));
@@ -240,10 +247,15 @@ fn next_steps(
     let again = rows_with(crate::domain::Next::Retry, &[Status::Failed]);
     let fix = rows_with(crate::domain::Next::Fix, &[Status::Failed, Status::Invalid]);
     if let Some(retry) = retry.filter(|_| again + fix > 0) {
-        let fixing = if fix > 0 { format!("{fix} to be corrected in the results file; ") } else { String::new() };
+        let fixing =
+            if fix > 0 { format!("{fix} to be corrected in the results file; ") } else { String::new() };
         steps.push(format!("{fixing}{again} failed and may be sent again: {retry}"));
     }
-    steps.into_iter().enumerate().map(|(i, step)| format!("{}  {step}", if i == 0 { "Next   " } else { "       " })).collect()
+    steps
+        .into_iter()
+        .enumerate()
+        .map(|(i, step)| format!("{}  {step}", if i == 0 { "Next   " } else { "       " }))
+        .collect()
 }
 
 /// Tells why a command stopped.

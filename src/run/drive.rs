@@ -135,7 +135,8 @@ impl Drive<'_> {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
-                    let commit = self.writer.append(Record { batch: self.batch, batch_events: vec![], entries });
+                    let commit =
+                        self.writer.append(Record { batch: self.batch, batch_events: vec![], entries });
                     let sender = sender.clone();
                     tokio::spawn(async move {
                         let _ = sender.send(Arrived::Committed(record, commit.await));

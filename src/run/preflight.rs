@@ -42,9 +42,9 @@ impl Asked {
         match self {
             Self::Silent(fault) => fault.words().to_owned(),
             Self::NoSuchCall => "the provider has no such call".to_owned(),
-            Self::Told(Told::Nothing(Answer { words, code, .. }) | Told::Busy(Answer { words, code, .. })) => {
-                format!("{} {words}", code.as_deref().unwrap_or_default()).trim().to_owned()
-            }
+            Self::Told(
+                Told::Nothing(Answer { words, code, .. }) | Told::Busy(Answer { words, code, .. }),
+            ) => format!("{} {words}", code.as_deref().unwrap_or_default()).trim().to_owned(),
             Self::Told(Told::Halted(halt)) => halt.message.clone(),
             Self::Told(Told::Refused(refusal)) => refusal.message.clone(),
             Self::Told(Told::Balance(_) | Told::Catalogue(_) | Told::Operator { .. }) => String::new(),

@@ -43,7 +43,9 @@ pub async fn balance(global: &GlobalArgs, args: &BalanceArgs) -> Result<Exit, St
             let shown = balance.as_deref().map_or(words.clone(), |b| format!("{} {currency}", grouped(b)));
             context.terminal.data(&format!("{:<12} {}", entry.name, shown.trim()));
         }
-        told.push(json!({ "provider": entry.name, "balance": balance, "currency": currency, "message": words }));
+        told.push(
+            json!({ "provider": entry.name, "balance": balance, "currency": currency, "message": words }),
+        );
     }
     if context.terminal.json {
         context.terminal.data(&format!("{:#}", json!({ "schema": 1, "balances": told })));

@@ -36,7 +36,9 @@ pub async fn cancel(global: &GlobalArgs, args: &CancelArgs) -> Result<Exit, Stop
             Some(results)
         }
         Err(error) => {
-            context.terminal.complain(&format!("The batch is cancelled; its results were not written: {error}"));
+            context
+                .terminal
+                .complain(&format!("The batch is cancelled; its results were not written: {error}"));
             None
         }
     };

@@ -20,7 +20,9 @@ use crate::intake::Source;
 /// [`Stop`] with exit 2 for a file or configuration that cannot be used.
 pub async fn check(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Stop> {
     if args.online {
-        return Err(Stop::refused("--online is not part of this version; run asks the providers before it sends"));
+        return Err(Stop::refused(
+            "--online is not part of this version; run asks the providers before it sends",
+        ));
     }
     let context = Context::of(global, Needs::Providers).await?;
     let settings = context.settings()?;
@@ -66,7 +68,11 @@ pub async fn check(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Stop> 
     } else {
         tell(&context, args, &survey);
     }
-    Ok(if survey.totals.invalid_rows() > 0 || !survey.over.is_empty() { Exit::SomeFailed } else { Exit::Success })
+    Ok(if survey.totals.invalid_rows() > 0 || !survey.over.is_empty() {
+        Exit::SomeFailed
+    } else {
+        Exit::Success
+    })
 }
 
 fn object(survey: &Survey, problems: Vec<serde_json::Value>) -> serde_json::Value {
@@ -96,7 +102,10 @@ fn tell(context: &Context, args: &CheckArgs, survey: &Survey) {
     }
     if let Ok(settings) = context.settings() {
         let time = plan::duration(plan::estimate(settings, &survey.totals));
-        terminal.data(&format!("  total {}; sending takes about {time}", plan::sums_line(&survey.totals.by_currency())));
+        terminal.data(&format!(
+            "  total {}; sending takes about {time}",
+            plan::sums_line(&survey.totals.by_currency())
+        ));
     }
     if let Some(path) = &args.problems {
         terminal.data(&format!("  all problems: {}", path.display()));
@@ -119,8 +128,12 @@ impl ProblemFile {
         let shown = path.display().to_string();
         let trouble = |e: std::io::Error| Stop::refused(format!("{shown} cannot be written: {e}"));
         // A new file only: what stands there may be somebody's list of payments.
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(trouble)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(trouble)?;
         file.write_all("\u{feff}".as_bytes()).map_err(trouble)?;
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
         let titles = ["row", "line", "column", "value", "reason", "message"];

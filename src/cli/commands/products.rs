@@ -46,7 +46,8 @@ pub async fn products(global: &GlobalArgs, args: &ProductsArgs) -> Result<Exit, 
         }
         (None, _) => Question::Catalogue(None),
     };
-    let Told::Catalogue(mut catalogue) = told(ask(&entry.codec, &client, &question, &context.clock).await)? else {
+    let Told::Catalogue(mut catalogue) = told(ask(&entry.codec, &client, &question, &context.clock).await)?
+    else {
         return Err(Stop::internal(format!("{} gave no product list", entry.name)));
     };
     if let Some(operator) = &operator {

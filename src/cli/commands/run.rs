@@ -88,7 +88,9 @@ fn open_input(context: &Context, args: &RunArgs, spooled: Option<&Path>) -> Resu
     let stem = if spooled.is_some() { "stdin".to_owned() } else { own.unwrap_or_default() };
     let named = args.batch.clone().unwrap_or(stem);
     if named.is_empty() || named.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
-        return Err(Stop::refused(format!("{named:?} cannot name a batch; use --batch NAME with a plain word")));
+        return Err(Stop::refused(format!(
+            "{named:?} cannot name a batch; use --batch NAME with a plain word"
+        )));
     }
     let stem = if context.sandbox { format!("sandbox-{named}") } else { named };
     Ok(InputFile {
@@ -238,8 +240,7 @@ impl Fresh<'_> {
         let now = self.context.clock.now().wall;
         let since = WallTime(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)));
         let looks_for_repeats = !window.is_zero() && !self.args.send.allow_repeats;
-        let mut known =
-            Known { repeats: looks_for_repeats.then_some((&reader, since)), ..Known::default() };
+        let mut known = Known { repeats: looks_for_repeats.then_some((&reader, since)), ..Known::default() };
         let mut survey = self.pass(&known)?.finish()?;
         let used: Vec<String> = survey.countries.keys().cloned().collect();
         preflights.ask(settings, &used, &self.context.clock).await?;
@@ -343,11 +344,8 @@ impl Fresh<'_> {
 
     fn store(&self, ledger: &mut Ledger, known: &Known<'_>, survey: &Survey) -> Result<(), Stop> {
         let at = self.context.clock.now().wall;
-        let source = if self.input.shown == "standard input" {
-            PathBuf::from("-")
-        } else {
-            absolute(&self.args.file)
-        };
+        let source =
+            if self.input.shown == "standard input" { PathBuf::from("-") } else { absolute(&self.args.file) };
         let new = NewBatch {
             name: self.input.batch.clone(),
             file_sha256: self.input.sha256,
@@ -386,7 +384,8 @@ fn admitted(row: &crate::intake::RawRow, judged: crate::admission::Judged, at: W
     let (order, state) = match judged.verdict {
         Ok(order) => (Some(order), TopUp::ready()),
         Err(problem) => {
-            let place = if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
+            let place =
+                if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
             let refusal = Refusal { reason: problem.reason, message: format!("{place}{}", problem.message) };
             (None, TopUp::invalid(refusal, at))
         }

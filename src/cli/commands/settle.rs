@@ -40,7 +40,9 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop
     };
     drop(reader);
     if batches.len() > 1 && args.finish.results.is_some() {
-        return Err(Stop::refused("-o names one file, and there are several batches with open rows; name the batch"));
+        return Err(Stop::refused(
+            "-o names one file, and there are several batches with open rows; name the batch",
+        ));
     }
     if batches.is_empty() {
         context.terminal.say("No batch has open rows: nothing to settle.");

@@ -86,7 +86,10 @@ fn list(context: &Context, ledger: &Ledger) -> Result<Exit, Stop> {
 
 fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNumber) -> Result<Exit, Stop> {
     let Some(stored) = ledger.row(batch.id, row)? else {
-        return Err(Stop::refused(format!("batch {} has rows 1 to {}, no row {row}", batch.name, batch.rows)));
+        return Err(Stop::refused(format!(
+            "batch {} has rows 1 to {}, no row {row}",
+            batch.name, batch.rows
+        )));
     };
     let view = ledger.run_view(batch.id)?;
     let shown = crate::report::effective(&stored, &view);
@@ -117,7 +120,11 @@ fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNumber
         let amount = stored.asked().map_or_else(String::new, |(amount, currency)| {
             format!(", {} {}", amount.normalize(), currency.map(|c| c.to_string()).unwrap_or_default())
         });
-        context.terminal.data(&format!("  {} to {phone} through {}{amount}", order.goods.canonical(), order.provider));
+        context.terminal.data(&format!(
+            "  {} to {phone} through {}{amount}",
+            order.goods.canonical(),
+            order.provider
+        ));
     }
     for (at, event) in events {
         let body = serde_json::to_string(&event).unwrap_or_default();
