@@ -59,6 +59,21 @@ impl Judge {
         self.totals.over(&self.policy.caps.max_batch)
     }
 
+    /// Takes an order as given that stands already: equal rows after it are duplicates, and it counts for the
+    /// cap of its number.
+    pub fn remember(&mut self, order: &Order) {
+        if !self.policy.allow_duplicates
+            && let Ok(fresh) = self.seen.look(order)
+        {
+            self.seen.keep(&fresh);
+        }
+        if let (Some(amount), Some(currency)) = (order.amount, order.currency)
+            && self.policy.caps.max_number.contains_key(&currency)
+        {
+            *self.numbers.entry((order.phone.clone(), currency)).or_insert(Decimal::ZERO) += amount;
+        }
+    }
+
     /// Judges a row by itself and the rows before it.
     pub fn row(&mut self, columns: &Columns, row: &RawRow) -> Judged {
         self.row_asking(columns, row, &mut |_| Ok(None))

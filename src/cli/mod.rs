@@ -6,6 +6,8 @@ mod context;
 pub mod exit;
 mod plan;
 mod progress;
+mod rebuild;
+mod retrying;
 mod sandbox_mode;
 mod sending;
 mod session;

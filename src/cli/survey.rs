@@ -117,7 +117,10 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// Puts a row that is good so far to catalogue and ledger.
-    fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
+    ///
+    /// # Errors
+    /// [`Stop`] when the ledger fails; the inner error is what is wrong with the row.
+    pub fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
         if let Some((ledger, since)) = self.repeats
             && let Some(repeat) = ledger.recent_repeat(order, since, self.except)?
         {
