@@ -2,5 +2,6 @@
 
 pub mod domain;
 pub mod engine;
+pub mod ledger;
 pub mod lifecycle;
 pub mod protocol;
