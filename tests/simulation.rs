@@ -8,7 +8,6 @@
     clippy::float_arithmetic,
     clippy::wildcard_enum_match_arm,
     clippy::print_stderr,
-    missing_docs,
     reason = "a test's own world"
 )]
 
