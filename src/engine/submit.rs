@@ -204,6 +204,10 @@ impl Engine {
                     operator: slot.clearance.operator.clone(),
                 };
                 let verdict = lane.config.codec.decode_submit(&submit, &reply);
+                // "No usable answer" proves nothing about the provider, nor does one that may be cut.
+                let silence = |unclear: &Unclear| unclear.reason == Reason::NoAnswer;
+                let usable = !matches!(&verdict.meaning, SubmitMeaning::Unclear(unclear) if silence(unclear));
+                lane.proven = lane.proven || (reply.intact && usable);
                 self.answered(id, row, verdict, sent_at, now);
             }
         }
@@ -261,11 +265,6 @@ impl Engine {
         let words = verdict.answer.words.clone();
         if !self.record(row, Event::Answered { verdict, sent_at, can_ask }, now) {
             return;
-        }
-        if let Some(lane) = self.lanes.get_mut(id.0) {
-            let garbage =
-                matches!(&meaning, SubmitMeaning::Unclear(Unclear { reason: Reason::NoAnswer, .. }));
-            lane.proven = lane.proven || !garbage;
         }
         self.act_on(id, row, meaning, &words, now);
     }
