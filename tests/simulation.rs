@@ -95,15 +95,17 @@ fn every_promise_holds_whatever_goes_wrong() {
         }
     }
     let mut reached: BTreeMap<Step, u64> = BTreeMap::new();
-    let (mut work, mut succeeded) = (0, 0);
+    let (mut work, mut succeeded, mut runs, mut crashes) = (0, 0, 0, 0);
     for told in told.values().flatten() {
         work += told.work;
         succeeded += told.succeeded;
+        runs += told.runs;
+        crashes += told.crashes;
         for step in &told.steps {
             *reached.entry(*step).or_default() += 1;
         }
     }
-    eprintln!("{seeds} seeds, {work} steps, {succeeded} rows succeeded; reached:");
+    eprintln!("{seeds} seeds, {runs} runs, {crashes} crashes, {work} steps, {succeeded} rows succeeded; reached:");
     for (step, times) in &reached {
         eprintln!("  {} + {} -> {}: {times}", step.from, step.event, step.to);
     }

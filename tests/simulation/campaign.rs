@@ -21,6 +21,8 @@ pub struct Told {
     pub outcomes: BTreeMap<RowNumber, Status>,
     pub work: u64,
     pub succeeded: usize,
+    pub runs: u64,
+    pub crashes: u64,
 }
 
 /// Plays a whole plan; the error says which promise was broken.
@@ -43,7 +45,7 @@ pub fn play(plan: Plan, rules: Rules, trace: bool) -> Result<Told, Broken> {
     free_of_charge(&mut world)?;
     let outcomes = world.statuses();
     let succeeded = outcomes.values().filter(|status| **status == Status::Succeeded).count();
-    Ok(Told { steps: world.ledger.steps().to_vec(), outcomes, work: world.steps, succeeded })
+    Ok(Told { steps: world.ledger.steps().to_vec(), outcomes, work: world.steps, succeeded, runs: world.runs, crashes: world.crashes })
 }
 
 /// One run while things go wrong, and what happens between it and the next.
@@ -58,7 +60,7 @@ fn round(world: &mut World, dice: &mut Dice) -> Result<(), Broken> {
     } else {
         send(world, dice, Clearances::new())?;
     }
-    world.rest(dice.pick(&[0, SECOND, 2 * MINUTE, 60 * MINUTE]))?;
+    world.rest(dice.pick(&[0, SECOND, 2 * MINUTE, 20 * MINUTE]))?;
     if dice.chance(200) {
         ask_and_resolve(world, dice, 500)?;
     }
@@ -80,10 +82,10 @@ fn send(world: &mut World, dice: &mut Dice, clearances: Clearances) -> Result<()
 
 fn crash_or_drain(world: &World, dice: &mut Dice, run: &mut Run) {
     if dice.chance(world.chaos.crashes) {
-        run.crash_after = Some(dice.span(0, 80));
+        run.crash_after = Some(dice.pick(&[20, 60, 150, 400])).map(|most| dice.span(0, most));
     }
     if dice.chance(world.chaos.drains) {
-        run.drain_after = Some(dice.span(0, 60));
+        run.drain_after = Some(dice.span(0, 150));
     }
 }
 

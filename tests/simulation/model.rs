@@ -36,6 +36,8 @@ pub struct Placed {
     pub other_amount: bool,
     /// The answer to its submit reported it failed, which it was not.
     pub called_failed: bool,
+    /// Look-ups did not show it for longer than any bound allows.
+    pub buried: bool,
     pub cost: Decimal,
 }
 
@@ -59,7 +61,7 @@ impl Placed {
     }
 
     pub fn is_a_lie(&self) -> bool {
-        self.called_failed || matches!(self.fate, Fate::Reversed(_))
+        self.called_failed || self.buried || matches!(self.fate, Fate::Reversed(_))
     }
 }
 
@@ -162,6 +164,7 @@ impl Model {
             fate,
             other_amount: other,
             called_failed: false,
+            buried: false,
             cost,
         });
         self.by_id.entry(submitted.id.clone()).or_default().push(place);
@@ -263,6 +266,10 @@ impl Model {
         };
         let other = kind == ProviderKind::Paynicorn && dice.chance(chaos.other_values);
         let place = self.place(submitted, t, visible_at, fate, other);
+        if habits.refuses_duplicates && dice.chance(chaos.buries) {
+            self.orders[place].buried = true;
+            self.orders[place].visible_at = t + dice.span(20 * MINUTE, 90 * MINUTE);
+        }
         let reference = self.orders[place].reference.clone();
         let body = if !dice.chance(chaos.taken_but_unclear) {
             self.say(place, t)

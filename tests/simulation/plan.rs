@@ -37,6 +37,7 @@ pub struct Chaos {
     pub pends: u64,
     pub hides: u64,
     pub lies: u64,
+    pub buries: u64,
     pub other_values: u64,
     pub blind_looks: u64,
     pub look_halts: u64,
@@ -111,6 +112,7 @@ impl Plan {
             not_sent: 0,
             bad_questions: 0,
             lies: 0,
+            buries: 0,
             ..all
         };
         let mut plan = Self::build(seed, &mut dice, chaos);
@@ -132,7 +134,7 @@ impl Plan {
             chosen.push(dice.pick(&kinds));
         }
         let lanes: Vec<LanePlan> = chosen.into_iter().map(|kind| lane(kind, dice)).collect();
-        let rows = dice.span(1, 9);
+        let rows = dice.pick(&[1, 2, 3, 5, 8, 13]);
         let rows = (1..=rows)
             .map(|number| {
                 let lane = dice.pick(&lanes);
@@ -145,18 +147,18 @@ impl Plan {
             .min()
             .unwrap_or(MINUTE);
         let batch = BatchName::parse("payroll-0a1b2c3d").unwrap();
-        Self { seed, batch, lanes, rows, chaos, rounds: dice.span(1, 4), grace_us }
+        Self { seed, batch, lanes, rows, chaos, rounds: dice.span(1, 6), grace_us }
     }
 }
 
 fn chaos(dice: &mut Dice) -> Chaos {
-    let level = dice.pick(&[0_u64, 1, 1, 2, 2, 2, 3]);
+    let level = dice.pick(&[0_u64, 1, 1, 2, 2, 3, 3, 3]);
     let mut often = |most: u64| -> u64 {
-        let scale = match (level, dice.span(0, 2)) {
+        let scale = match (level, dice.span(0, 3)) {
             (0, _) | (_, 0) => 0,
-            (1, _) => 100,
-            (2, 1) => 150,
-            (2, _) => 400,
+            (1, _) => 200,
+            (2, 1) => 250,
+            (2, _) => 600,
             _ => 1000,
         };
         most * scale / 1000
@@ -178,6 +180,7 @@ fn chaos(dice: &mut Dice) -> Chaos {
         pends: often(800),
         hides: often(500),
         lies: often(150),
+        buries: often(150),
         other_values: often(150),
         blind_looks: often(500),
         look_halts: often(100),
@@ -281,7 +284,7 @@ pub fn order(row: RowNumber, lane: &LanePlan, dice: &mut Dice) -> Order {
                 Goods::DataProduct("24".to_owned()),
                 Goods::DataSize { megabytes: 6144 },
             ]);
-            let ceiling = dice.pick(&[None, None, Some(decimal("50.00")), Some(decimal("20"))]);
+            let ceiling = dice.pick(&[None, None, Some(decimal("50.00")), Some(decimal("46")), Some(decimal("20"))]);
             (goods, ceiling, None, None, None)
         }
         ProviderKind::ConnectTopup => {
@@ -290,7 +293,7 @@ pub fn order(row: RowNumber, lane: &LanePlan, dice: &mut Dice) -> Order {
             (Goods::Airtime, Some(amount), Some(Currency::VND), operator, Some("VNP".to_owned()))
         }
         ProviderKind::Paynicorn => {
-            let amount = decimal(dice.pick(&["100", "100.50", "200", "200", "20"]));
+            let amount = decimal(dice.pick(&["100", "100.50", "200", "200", "200", "20"]));
             let operator = dice.pick(&[None, None, None, Some("NG_MTN".to_owned())]);
             (Goods::Airtime, Some(amount), Some(Currency::NGN), operator, None)
         }

@@ -128,6 +128,8 @@ pub struct World {
     submits_of: HashMap<String, usize>,
     pub submits: u64,
     pub steps: u64,
+    pub runs: u64,
+    pub crashes: u64,
     last_commit: u64,
     /// Hints for every id ever sent, whatever the chaos says.
     pub flood: bool,
@@ -182,6 +184,8 @@ impl World {
             submits_of: HashMap::new(),
             submits: 0,
             steps: 0,
+            runs: 0,
+            crashes: 0,
             last_commit: 0,
             flood: false,
         }
@@ -266,6 +270,7 @@ impl World {
     /// One process, from its start to its end.
     pub fn run(&mut self, run: Run) -> Result<Ended, Broken> {
         self.life += 1;
+        self.runs += 1;
         let started = self.t;
         let mut lanes: Vec<LaneLife> = self.plan.lanes.iter().map(|_| LaneLife::default()).collect();
         let config = RunConfig {
@@ -410,6 +415,7 @@ impl World {
     }
 
     fn crash(&mut self, dice: &mut Dice) -> Result<Ended, Broken> {
+        self.crashes += 1;
         let keep = dice.span(0, self.ledger.queued() as u64) as usize;
         self.say(|| format!("--- crash, {keep} of {} queued records survive", self.ledger.queued()));
         self.ledger.crash(keep).map_err(|fault| fault.to_string())?;
