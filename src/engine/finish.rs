@@ -53,7 +53,8 @@ impl Engine {
         let to_read = lane.ready_rows.more && !halted && lane.unsent == 0;
         let preflight = match lane.preflight {
             Preflight::Done => false,
-            Preflight::UnderWay(_) => true,
+            // Later tries are not waited for, or two silent providers would keep each other's run alive.
+            Preflight::UnderWay(tries) => tries == 0,
             Preflight::Due(_, tries) => {
                 tries == 0 && lane.unsent > 0 && !halted && self.run.mode != Mode::Follow
             }

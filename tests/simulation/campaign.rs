@@ -82,10 +82,10 @@ fn send(world: &mut World, dice: &mut Dice, clearances: Clearances) -> Result<()
 
 fn crash_or_drain(world: &World, dice: &mut Dice, run: &mut Run) {
     if dice.chance(world.chaos.crashes) {
-        run.crash_after = Some(dice.pick(&[20, 60, 150, 400])).map(|most| dice.span(0, most));
+        run.crash_after = Some(dice.pick(&[8, 25, 50, 100, 300])).map(|most| dice.span(0, most));
     }
     if dice.chance(world.chaos.drains) {
-        run.drain_after = Some(dice.span(0, 150));
+        run.drain_after = Some(dice.pick(&[10, 40, 100])).map(|most| dice.span(0, most));
     }
 }
 

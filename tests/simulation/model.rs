@@ -357,13 +357,14 @@ impl Model {
 
     fn told(&self, asked: &Asked, t: u64, chaos: &Chaos, dice: &mut Dice) -> String {
         let kind = self.plan.kind;
-        if dice.chance(chaos.halts / 2) {
+        if dice.chance(chaos.halts / 5) {
             return match kind {
                 ProviderKind::ConnectTopup => self.code(dice, &["-6", "-302"]),
                 ProviderKind::Tutom | ProviderKind::Paynicorn => self.halt(dice),
             };
         }
-        if dice.chance(chaos.bad_questions) {
+        let preflight = matches!(asked, Asked::Balance | Asked::Catalogue);
+        if dice.chance(if preflight { chaos.bad_questions / 4 } else { chaos.bad_questions }) {
             return match kind {
                 ProviderKind::Tutom => self.code(dice, &["21107", "21103", "12"]),
                 ProviderKind::ConnectTopup => self.code(dice, &["-99", "soon", "-4"]),

@@ -147,12 +147,13 @@ impl Plan {
             .min()
             .unwrap_or(MINUTE);
         let batch = BatchName::parse("payroll-0a1b2c3d").unwrap();
-        Self { seed, batch, lanes, rows, chaos, rounds: dice.span(1, 6), grace_us }
+        Self { seed, batch, lanes, rows, chaos, rounds: dice.pick(&[1, 2, 4, 8]), grace_us }
     }
 }
 
 fn chaos(dice: &mut Dice) -> Chaos {
     let level = dice.pick(&[0_u64, 1, 1, 2, 2, 3, 3, 3]);
+    let crashes = dice.pick(&[0, 0, 300, 900]);
     let mut often = |most: u64| -> u64 {
         let scale = match (level, dice.span(0, 3)) {
             (0, _) | (_, 0) => 0,
@@ -186,7 +187,7 @@ fn chaos(dice: &mut Dice) -> Chaos {
         look_halts: often(100),
         bad_questions: often(400),
         outages: often(500),
-        crashes: often(900),
+        crashes,
         drains: often(300),
         hints: often(900),
         jumps: often(700),

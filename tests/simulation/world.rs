@@ -646,7 +646,7 @@ impl World {
             let spacing = config.phone_spacing.as_micros() as u64;
             let known = if life == self.life { spacing } else { spacing.saturating_sub(5 * SECOND) };
             promise!(
-                phase == Phase::Ready || self.t >= at + known,
+                matches!(phase, Phase::Ready | Phase::Cancelled) || self.t >= at + known,
                 "rows {row} and {} went to one number {} s apart",
                 other.row,
                 (self.t - at) / SECOND
