@@ -11,6 +11,7 @@ mod records;
 mod results;
 mod row;
 mod source;
+mod workbook;
 
 pub use columns::{Column, Columns};
 pub use dialect::{Dialect, LineEnd};
