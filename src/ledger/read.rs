@@ -175,12 +175,10 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = format!(
-            "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
-             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5"
-        );
+        let clause = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(&clause, params![batch.0, kind, tag, after_row(after), limit])
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
     }
 
     /// One row.
