@@ -6,7 +6,6 @@ use rust_decimal::Decimal;
 
 use super::append::amount_text;
 use super::record::{BatchId, signed, unsigned};
-use super::schema::OPEN_PHASES;
 use super::{Ledger, LedgerError};
 use crate::domain::{
     AccountId, BatchName, Boot, Currency, Money, Now, Order, ProviderRef, RowNumber, Status, Tick,
@@ -81,15 +80,13 @@ impl Ledger {
         account: &AccountId,
         except: Option<BatchId>,
     ) -> Result<Vec<String>, LedgerError> {
-        let sql = format!(
-            "SELECT DISTINCT phone FROM rows INDEXED BY rows_open WHERE {OPEN_PHASES} AND batch <> ?3
-             AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)"
-        );
+        let sql = "SELECT DISTINCT phone FROM rows INDEXED BY rows_open WHERE open = 1 AND batch <> ?3
+             AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
         let values = params![account.kind.as_str(), account.tag(), except.map_or(0, |b| b.0)];
-        self.list(&sql, values, |row| row.get(0))
+        self.list(sql, values, |row| row.get(0))
     }
 
-    /// The latest order of another batch than `except` for the same number, product and amount that is
+    /// An order of another batch than `except` for the same number, product and amount that is
     /// succeeded, pending, unknown or still to be sent and changed at `since` or later.
     ///
     /// # Errors
@@ -105,7 +102,7 @@ impl Ledger {
                    AND r.changed_at >= ?5
                    AND (r.phase IN ('sending','pending','unknown','asking','succeeded')
                         OR (r.phase = 'ready' AND b.cancelled_at IS NULL))
-                   ORDER BY r.changed_at DESC LIMIT 1";
+                   LIMIT 1";
         let values = params![
             order.phone.digits(),
             order.goods.canonical(),
