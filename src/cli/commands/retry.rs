@@ -54,6 +54,12 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
         }
     };
     context.check_sandbox(&info)?;
+    if info.cancelled_at.is_some() {
+        return Err(Stop::refused(format!(
+            "batch {batch} was cancelled: nothing of it is sent any more. Open rows are followed by settle; rows to be \
+             sent after all go into a new file"
+        )));
+    }
     let results = match &args.finish.results {
         Some(path) => absolute(path),
         None => next_results_path(&args.results_file),

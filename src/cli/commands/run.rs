@@ -121,7 +121,7 @@ fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results:
             results.display()
         )));
     }
-    for (other, rows) in ledger.unfinished_batches_of_stem(&input.stem)? {
+    if let Some((other, rows)) = ledger.unfinished_batches_of_stem(&input.stem)?.into_iter().next() {
         let changed = changed_rows(ledger, &other, input)?;
         return Err(Stop::refused(format!(
             "batch {} came from an earlier version of this file and still has {rows} rows to be sent. {changed} \
