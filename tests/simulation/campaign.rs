@@ -15,10 +15,9 @@ use crate::wire::Standing;
 use crate::world::{Broken, Ended, Run, World};
 
 /// What a seed that kept every promise went through.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Told {
     pub steps: Vec<Step>,
-    pub outcomes: BTreeMap<RowNumber, Status>,
     pub work: u64,
     pub succeeded: usize,
     pub runs: u64,
@@ -47,12 +46,21 @@ pub fn play(plan: Plan, rules: Rules, trace: bool) -> Result<Told, Broken> {
     let succeeded = outcomes.values().filter(|status| **status == Status::Succeeded).count();
     Ok(Told {
         steps: world.ledger.steps().to_vec(),
-        outcomes,
         work: world.steps,
         succeeded,
         runs: world.runs,
         crashes: world.crashes,
     })
+}
+
+/// One run without a person or a crash, then quiet: only what the providers do decides.
+pub fn settle_once(plan: Plan, flood: bool, trace: bool) -> Result<BTreeMap<RowNumber, Status>, Broken> {
+    let mut world = World::new(plan, Rules::Sound, trace);
+    world.flood = flood;
+    world.run(Run::send(Duration::from_secs(2 * 3600)))?;
+    quiet(&mut world)?;
+    judge(&world)?;
+    Ok(world.statuses())
 }
 
 /// One run while things go wrong, and what happens between it and the next.
@@ -90,6 +98,10 @@ fn send(world: &mut World, dice: &mut Dice, clearances: Clearances) -> Result<()
 fn crash_or_drain(world: &World, dice: &mut Dice, run: &mut Run) {
     if dice.chance(world.chaos.crashes) {
         run.crash_after = Some(dice.pick(&[8, 25, 50, 100, 300])).map(|most| dice.span(0, most));
+    }
+    if dice.chance(world.chaos.freezes) {
+        let span = dice.pick(&[3 * SECOND, MINUTE, 20 * MINUTE, 2 * 3600 * SECOND]);
+        run.freeze_after = Some((dice.span(0, 50), span));
     }
     if dice.chance(world.chaos.drains) {
         run.drain_after = Some(dice.pick(&[10, 40, 100])).map(|most| dice.span(0, most));

@@ -174,7 +174,8 @@ impl Model {
     /// An honest answer about an order.
     fn say(&self, place: usize, t: u64) -> String {
         let order = &self.orders[place];
-        let amount = if order.other_amount {
+        let first = t == order.at;
+        let amount = if order.other_amount && (!first || order.at % 3 == 0) {
             Some(Decimal::from(7))
         } else if order.at % 2 == 0 {
             order.submitted.amount

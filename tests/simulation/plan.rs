@@ -48,6 +48,7 @@ pub struct Chaos {
     pub hints: u64,
     pub jumps: u64,
     pub slow_commits: u64,
+    pub freezes: u64,
 }
 
 /// One provider's habits, beside the chaos.
@@ -117,6 +118,14 @@ impl Plan {
         };
         let mut plan = Self::build(seed, &mut dice, chaos);
         plan.rounds = 1;
+        // Rows that wait for each other's number would be sent at other times.
+        for (order, _) in &mut plan.rows {
+            let (country, code) =
+                (order.phone.country(), order.phone.digits().len() - order.phone.national().len());
+            let calling = order.phone.digits()[..code].to_owned();
+            let stem = &order.phone.national()[..order.phone.national().len() - 2];
+            order.phone = PhoneNumber::new(country, &calling, &format!("{stem}{:02}", order.row.0)).unwrap();
+        }
         for lane in &mut plan.lanes {
             lane.config.halt_after_unclear = 1000;
             lane.config.unreachable_for = Duration::from_secs(1_000_000);
@@ -192,6 +201,7 @@ fn chaos(dice: &mut Dice) -> Chaos {
         hints: often(900),
         jumps: often(700),
         slow_commits: often(300),
+        freezes: often(300),
     }
 }
 

@@ -11,7 +11,7 @@ use bulk_topup::engine::{
     CallId, Clearances, Command, Engine, Input, LaneId, LaneStart, Mode, Notice, Rules, RunConfig,
 };
 use bulk_topup::ledger::memory::MemoryLedger;
-use bulk_topup::lifecycle::{Event, Phase, TopUp};
+use bulk_topup::lifecycle::{Entry, Event, Phase, TopUp};
 
 use crate::dice::Dice;
 use crate::model::Model;
@@ -67,6 +67,8 @@ pub struct Run {
     pub retry: bool,
     pub crash_after: Option<u64>,
     pub drain_after: Option<u64>,
+    /// The process is stopped after so many steps, for so long, and goes on as if nothing was.
+    pub freeze_after: Option<(u64, u64)>,
     pub clearances: Clearances,
 }
 
@@ -78,6 +80,7 @@ impl Run {
             retry: false,
             crash_after: None,
             drain_after: None,
+            freeze_after: None,
             clearances: Clearances::new(),
         }
     }
@@ -117,6 +120,8 @@ pub struct World {
     turn: u64,
     life: u64,
     times: HashMap<String, u64>,
+    /// The process stands still until then.
+    thaw: u64,
     outages: Vec<(usize, bool, u64, u64)>,
     /// Submits that left, by provider: when, for whom.
     left: Vec<Vec<(u64, u64)>>,
@@ -176,6 +181,7 @@ impl World {
             turn: 0,
             life: 0,
             times: HashMap::new(),
+            thaw: 0,
             outages,
             last_call: HashMap::new(),
             ids: HashMap::new(),
@@ -271,6 +277,7 @@ impl World {
     pub fn run(&mut self, run: Run) -> Result<Ended, Broken> {
         self.life += 1;
         self.runs += 1;
+        self.thaw = 0;
         let started = self.t;
         let mut lanes: Vec<LaneLife> = self.plan.lanes.iter().map(|_| LaneLife::default()).collect();
         let config = RunConfig {
@@ -294,13 +301,18 @@ impl World {
         let mut outstanding: HashMap<CallId, (usize, bool, RowNumber)> = HashMap::new();
         let (mut steps, mut idle, mut drained) = (0_u64, 0_u64, false);
         let mut asked_before: HashSet<String> = HashSet::new();
-        let (mut activity, mut handled) = (started, true);
+        let (mut activity, mut handled, mut freeze) = (started, true, run.freeze_after);
         loop {
             while let Some(command) = engine.next_command() {
                 idle = 0;
                 steps += 1;
                 if run.crash_after.is_some_and(|after| steps > after) {
                     return self.crash(&mut dice);
+                }
+                if let Some((_, span)) = freeze.take_if(|(after, _)| steps > *after) {
+                    self.say(|| format!("the process stands still for {} s", span / SECOND));
+                    self.thaw = self.t + span;
+                    activity = self.thaw;
                 }
                 match command {
                     Command::Record { record, entries } => {
@@ -309,6 +321,7 @@ impl World {
                                 let event = format!("{:?}", entry.event);
                                 format!("row {} {:?} after {event}", entry.row, entry.state.phase)
                             });
+                            self.check_truth(entry)?;
                         }
                         let slow = dice.chance(self.chaos.slow_commits);
                         let latency = if slow { dice.span(1000, 3 * SECOND) } else { dice.span(500, 15_000) };
@@ -327,7 +340,7 @@ impl World {
                             "a submit left after a drain"
                         );
                         if matches!(asked, Asked::Submit(_)) || self.is_first(&asked, &mut asked_before) {
-                            activity = self.t;
+                            activity = self.t.max(self.thaw);
                         }
                         let row = self.check_call(&mut lanes[lane.0], lane.0, &asked, run.mode)?;
                         outstanding.insert(call, (lane.0, matches!(asked, Asked::Submit(_)), row));
@@ -382,13 +395,13 @@ impl World {
             if run.crash_after.is_some_and(|after| steps > after) {
                 return self.crash(&mut dice);
             }
-            if run.drain_after.is_some_and(|after| steps > after) && !drained {
+            if run.drain_after.is_some_and(|after| steps > after) && !drained && self.t >= self.thaw {
                 drained = true;
                 self.say(|| "drain".to_owned());
                 engine.handle(Input::Drain, self.now());
                 continue;
             }
-            let deadline = engine.next_deadline().map(|tick| tick.0 + self.boot_at);
+            let deadline = engine.next_deadline().map(|tick| (tick.0 + self.boot_at).max(self.thaw));
             promise!(
                 !handled || deadline.is_none_or(|at| at > self.t),
                 "the engine wants to be woken in the past"
@@ -402,6 +415,11 @@ impl World {
                 (Some(next), _) => {
                     self.t = self.t.max(next);
                     let Some((_, happening)) = self.queue.pop_first() else { continue };
+                    let outside = matches!(happening, Happening::Arrive { .. } | Happening::Jump(_));
+                    if self.t < self.thaw && !outside {
+                        self.at(self.thaw, happening);
+                        continue;
+                    }
                     match self.input_of(happening, &mut outstanding, &mut lanes, run.retry, run.mode)? {
                         Some(input) => input,
                         None => continue,
@@ -615,6 +633,30 @@ impl World {
         Ok(row)
     }
 
+    /// What is said of a row is true when it is said.
+    fn check_truth(&self, entry: &Entry) -> Result<(), Broken> {
+        let (row, phase) = (entry.row, entry.state.phase);
+        let mine = |id: &str| self.row_of(id) == Some(row);
+        let orders = || self.models.iter().flat_map(|model| &model.orders).filter(|o| mine(&o.submitted.id));
+        match phase {
+            Phase::Ready | Phase::Failed | Phase::Refused | Phase::Invalid => {
+                let alive = orders().find(|order| order.is_live(self.t) && !order.is_a_lie());
+                promise!(alive.is_none(), "row {row} becomes {phase:?}, but {alive:?} is alive");
+                let coming = self.queue.values().any(|happening| match happening {
+                    Happening::Arrive { asked: Asked::Submit(submitted), .. } => mine(&submitted.id),
+                    _ => false,
+                });
+                promise!(!coming, "row {row} becomes {phase:?} while a submit of it is on its way");
+            }
+            Phase::Succeeded => {
+                let done = orders().any(|order| order.standing(self.t) == Standing::Done);
+                promise!(done, "row {row} becomes {phase:?}, but nothing was completed");
+            }
+            Phase::Sending | Phase::Pending | Phase::Unknown | Phase::Asking | Phase::Cancelled => {}
+        }
+        Ok(())
+    }
+
     /// The request says what its row says.
     fn check_order(&self, row: RowNumber, submitted: &Submitted) -> Result<(), Broken> {
         let (Some(order), Some(topup)) = (self.ledger.order(row), self.ledger.latest(row)) else {
@@ -680,7 +722,8 @@ impl World {
         let nth = self.times.entry(key.clone()).or_default();
         *nth += 1;
         let mut dice = Dice::keyed(self.plan.seed, "network", &key, *nth);
-        let (life, t, chaos) = (self.life, self.t, self.chaos.clone());
+        // A process that stands still sends when it goes on.
+        let (life, t, chaos) = (self.life, self.t.max(self.thaw), self.chaos.clone());
         let submit = matches!(asked, Asked::Submit(_));
         let bound = t + self.plan.grace_us * 9 / 10;
         let fail = |world: &mut Self, after: u64, delivery: Delivery| {
