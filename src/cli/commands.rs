@@ -3,6 +3,7 @@
 mod balance;
 mod cancel;
 mod check;
+mod listen;
 mod products;
 mod run;
 mod sandbox;
@@ -53,7 +54,8 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Balance(command) => balance::balance(global, command).await,
         Command::Products(command) => products::products(global, command).await,
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
-        Command::Retry(_) | Command::Resolve(_) | Command::Listen(_) => {
+        Command::Listen(_) => listen::listen(global).await,
+        Command::Retry(_) | Command::Resolve(_) => {
             Err(Stop::refused("this command is not part of this build"))
         }
     }
