@@ -3,6 +3,7 @@
 mod balance;
 mod cancel;
 mod check;
+mod listen;
 mod products;
 mod resolve;
 mod retry;
@@ -57,6 +58,6 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
         Command::Retry(command) => retry::retry(global, command).await,
         Command::Resolve(command) => resolve::resolve(global, command).await,
-        Command::Listen(_) => Err(Stop::refused("this command is not part of this build")),
+        Command::Listen(_) => listen::listen(global).await,
     }
 }

@@ -4,6 +4,7 @@ pub mod args;
 mod commands;
 mod context;
 pub mod exit;
+mod listening;
 mod plan;
 mod progress;
 mod rebuild;

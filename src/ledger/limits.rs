@@ -1,7 +1,7 @@
 //! What limits need to know of the past: submits of an account, numbers under way, repeats, spending; and the
 //! hints a listener leaves.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use rust_decimal::Decimal;
 
 use super::append::amount_text;
@@ -188,19 +188,33 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn append_hint(&self, hint: &Hint) -> Result<u64, LedgerError> {
-        let values = params![
-            hint.provider,
-            hint.id.as_ref().map(TransactionId::as_str),
-            hint.provider_ref.as_ref().map(ProviderRef::as_str),
-            hint.received_at.0
-        ];
+        self.append_hints(std::slice::from_ref(hint))
+    }
+
+    /// Keeps several hints in one transaction, so that a submitting process waits for one commit instead of
+    /// many; gives the sequence number of the last hint kept. All are kept, or none.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn append_hints(&self, hints: &[Hint]) -> Result<u64, LedgerError> {
         self.sql(|conn| {
+            // Immediate: it waits for the write lock before it has read anything, so it never meets a snapshot
+            // that another process has overtaken.
+            let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
             let sql = "INSERT INTO hints(provider, id, provider_ref, received_at) VALUES(?1, ?2, ?3, ?4)";
-            conn.prepare_cached(sql)?.execute(values)?;
-            let seq = conn.last_insert_rowid();
-            let old = seq.saturating_sub(HINTS_MAX);
-            conn.prepare_cached("DELETE FROM hints WHERE seq <= ?1")?.execute([old])?;
-            Ok(unsigned(seq))
+            for hint in hints {
+                tx.prepare_cached(sql)?.execute(params![
+                    hint.provider,
+                    hint.id.as_ref().map(TransactionId::as_str),
+                    hint.provider_ref.as_ref().map(ProviderRef::as_str),
+                    hint.received_at.0
+                ])?;
+            }
+            let last: i64 = tx.query_row("SELECT coalesce(max(seq), 0) FROM hints", [], |row| row.get(0))?;
+            let old = last.saturating_sub(HINTS_MAX);
+            tx.prepare_cached("DELETE FROM hints WHERE seq <= ?1")?.execute([old])?;
+            tx.commit()?;
+            Ok(unsigned(last))
         })
     }
 
