@@ -231,7 +231,9 @@ impl<'a> Surveyor<'a> {
         Ok(Self {
             columns: source.columns().clone(),
             source,
-            judge: Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))?,
+            judge: Judge::new(policy)
+                .map_err(|e| Stop::internal(e.to_string()))?
+                .spill_to(tempfile::tempfile),
             known,
             row: RawRow::default(),
             problems: BTreeMap::new(),

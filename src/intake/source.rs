@@ -168,6 +168,7 @@ impl Source {
             && overrides.encoding.is_none()
             && head.is_ascii()
             && !whole
+            && path.is_file()
             && let Some(sample) = legacy_sample(path, &head)?
         {
             sniffed.encoding = encoding::legacy(&sample, false)?;
