@@ -160,7 +160,7 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
     if terminal.quiet {
         return;
     }
-    terminal.data(&table(batch, standing, exit));
+    terminal.data(&table(terminal, batch, standing, exit));
     if let Some(results) = results {
         terminal.data(&format!("\nResults  {}", results.display()));
     }
@@ -169,7 +169,7 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
     }
 }
 
-fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
+fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = standing.counts.rows();
     let mut text =
         format!("\nBatch {}  {} rows  exit {}\n", batch.name, grouped(&rows.to_string()), exit.code());
@@ -192,7 +192,14 @@ fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        text.push_str(&format!("  {status:<10} {:>9}   {}\n", grouped(&count.to_string()), why.join(" · ")));
+        let line = format!(
+            "  {} {:>9}   {}",
+            terminal.status(*status),
+            grouped(&count.to_string()),
+            why.join(" · ")
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text.push_str(&money(standing));
     for halt in &standing.halts {
