@@ -111,7 +111,32 @@ pub async fn wrap_up(
     // The reasons of rows that were not reached depend on the run's end.
     let standing = Standing::of(&session.ledger, &session.batch)?;
     tell(context, &session.batch, &standing, exit, Some(results));
+    tell_unbound(context, session)?;
     Ok(exit)
+}
+
+/// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
+fn tell_unbound(context: &Context, session: &Session) -> Result<(), Stop> {
+    let settings = context.settings()?;
+    let mut unbound = std::collections::BTreeMap::<String, u64>::new();
+    session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
+        let waits = row.state.phase == Phase::Ready || row.state.phase.is_open();
+        if let Some(order) = row.order.as_ref().filter(|_| waits) {
+            let bound = settings.providers.iter().any(|entry| entry.account == order.account);
+            if !bound {
+                let key = format!("{} ({})", order.provider, order.account.kind);
+                *unbound.entry(key).or_insert(0) += 1;
+            }
+        }
+        Ok(())
+    })?;
+    for (provider, rows) in unbound {
+        context.terminal.complain(&format!(
+            "{rows} rows belong to another account of {provider} than the configured one: they were neither sent nor \
+             looked up. Configure the account they were admitted under"
+        ));
+    }
+    Ok(())
 }
 
 /// A path that still means the same file from another folder.
@@ -136,7 +161,7 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
     if terminal.quiet {
         return;
     }
-    terminal.data(&table(batch, standing, exit));
+    terminal.data(&table(terminal, batch, standing, exit));
     if let Some(results) = results {
         terminal.data(&format!("\nResults  {}", near(results)));
     }
@@ -146,7 +171,7 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
     }
 }
 
-fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
+fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
     let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
@@ -168,7 +193,12 @@ fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        let line = format!("  {status:<10} {:>9}   {}", grouped(&count.to_string()), why.join(" · "));
+        let line = format!(
+            "  {} {:>9}   {}",
+            terminal.status(*status),
+            grouped(&count.to_string()),
+            why.join(" · ")
+        );
         text.push_str(line.trim_end());
         text.push('\n');
     }

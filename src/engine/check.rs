@@ -25,7 +25,9 @@ impl Engine {
             return;
         }
         lane.unsent += 1;
-        let earlier = if verify { topup.submitted_ids() } else { Vec::new() };
+        // Whoever was submitted before is looked up before it is submitted again, in a plain run too: it may
+        // stand here because an earlier `retry` got no answer to just that look-up.
+        let earlier = if verify || topup.submits > 0 { topup.submitted_ids() } else { Vec::new() };
         let known = self.clearances.remove(&row);
         let checked = known.is_some();
         let mut slot = Slot {

@@ -194,7 +194,9 @@ impl Engine {
             Delivery::Replied(reply) => {
                 lane.silent_since = None;
                 let verdict = lane.config.codec.decode_lookup(&lookup, &reply);
-                if self.rules == Rules::NotFoundIsFailed && verdict.meaning == LookupMeaning::NotFound {
+                let countable = matches!(slot.topup.phase, Phase::Unknown | Phase::Asking);
+                let not_found = countable && verdict.meaning == LookupMeaning::NotFound;
+                if self.rules == Rules::NotFoundIsFailed && not_found {
                     let ruling = crate::lifecycle::NotFoundRuling::Proved;
                     self.record(row, Event::NotFound { at: now, ruling }, now);
                 } else if let Some(event) = lane.config.follow.judge_look(&slot.topup, &verdict, now) {

@@ -99,7 +99,7 @@ impl Engine {
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Rows { lane, open, rows, more } => self.take_rows(lane, open, rows, more, now),
-            Input::Committed { record, receipts } => self.committed(record, receipts, now),
+            Input::Committed { record, receipts } => self.committed(record, receipts),
             Input::Delivered { call, delivery } => match self.calls.remove(&call) {
                 Some((lane, CallFor::Submit(row))) => self.submit_delivered(lane, row, delivery, now),
                 Some((lane, CallFor::Follow(row))) => self.follow_delivered(lane, row, delivery, now),
@@ -132,6 +132,11 @@ impl Engine {
     /// What the look-ups of a [`Mode::Look`] run settled.
     pub fn into_clearances(self) -> Clearances {
         self.clearances
+    }
+
+    /// Whether a request under way is a submit; else it is a look-up, which may be asked again at no cost.
+    pub fn is_submit(&self, call: CallId) -> bool {
+        matches!(self.calls.get(&call), Some((_, CallFor::Submit(_))))
     }
 
     /// Counts of one provider.
@@ -194,7 +199,7 @@ impl Engine {
         }
     }
 
-    fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>, now: Now) {
+    fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>) {
         let waiting = self.commits.remove(&record).unwrap_or_default();
         let mut receipts: HashMap<RowNumber, Receipt> =
             receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
@@ -203,7 +208,7 @@ impl Engine {
             let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else {
                 continue;
             };
-            slot.stage = Stage::Armed(receipt, now);
+            slot.stage = Stage::Armed(receipt);
             if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
                 lane.intents = lane.intents.saturating_sub(1);
                 lane.armed.push_back(row);

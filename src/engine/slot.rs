@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::types::{Clearance, LaneId};
-use crate::domain::{Now, Order, RowNumber, Tick, WallTime};
+use crate::domain::{Order, RowNumber, Tick, WallTime};
 use crate::lifecycle::{PastAttempt, Receipt, TopUp};
 
 /// What a row waits for.
@@ -24,7 +24,7 @@ pub(super) enum Stage {
     /// The commit of its intent.
     IntentRecorded,
     /// A slot of the rate limit, with a committed intent.
-    Armed(Receipt, Now),
+    Armed(Receipt),
     /// The answer to its submit.
     UnderWay(WallTime),
     /// The time of its next look-up.
