@@ -145,11 +145,12 @@ impl Engine {
         self.wake_due(now);
         for index in 0..self.lanes.len() {
             let lane = LaneId(index);
-            self.read_on(lane, now);
-            self.look(lane, now);
+            // Each may leave work to the next: a submit can ask for a fresh look-up, and both make room.
             if self.run.mode == Mode::Send {
                 self.submit(lane, now);
             }
+            self.look(lane, now);
+            self.read_on(lane, now);
         }
         self.flush();
         self.end_if_over(now);
