@@ -350,6 +350,10 @@ impl Engine {
         let salt = self.salt(row);
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Some(lane) = self.lanes.get(slot.lane.0) else { return };
+        if lane.halt.is_some() {
+            // The same answer, or the silence instead of one, halted the provider: there is nothing to wait for.
+            return self.leave(row);
+        }
         let wait = lane.config.follow.wait(slot.looks, salt);
         slot.looks = slot.looks.saturating_add(1);
         slot.waited = Some(waited);
