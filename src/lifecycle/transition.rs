@@ -276,8 +276,9 @@ impl TopUp {
         let phases = [Phase::Succeeded, Phase::Failed, Phase::Refused, Phase::Ready];
         self.in_phase(&phases, illegal)?;
         if self.phase == Phase::Ready {
-            // An earlier id of a row that was to be sent again turned out alive: it must not go out.
-            if self.submits == 0 {
+            // An earlier id of a row that was to be sent turned out alive: it must not go out. A ledger that
+            // was rolled back may count no submit of it.
+            if self.id.is_none() {
                 return Err(illegal);
             }
             self.phase = Phase::Failed;
