@@ -117,6 +117,7 @@ impl TopUp {
         self.quiet_since = Some(intent.at);
         self.not_found = None;
         self.person_only = false;
+        self.taken = false;
         self.failed_unless_found = false;
         self.submitted_at = Some(at);
         self.final_at = None;
@@ -132,6 +133,7 @@ impl TopUp {
             }
             SubmitMeaning::Pending => {
                 self.phase = Phase::Pending;
+                self.taken = true;
                 self.reason = None;
                 self.message = format!("the provider is working on it: {words}");
             }
@@ -165,6 +167,8 @@ impl TopUp {
             SubmitMeaning::Unclear(unclear) => {
                 self.phase = if can_ask && !unclear.person_only { Phase::Unknown } else { Phase::Asking };
                 self.person_only = unclear.person_only;
+                // Whatever else it said: it gave the order an id of its own.
+                self.taken = verdict.answer.provider_ref.is_some();
                 self.reason = Some(unclear.reason);
                 self.message = self.ask_words(&format!("money may have moved: {words}"));
             }
@@ -198,6 +202,7 @@ impl TopUp {
             LookupMeaning::Pending => {
                 self.note(&verdict.answer);
                 self.phase = Phase::Pending;
+                self.taken = true;
                 self.reason = None;
                 self.final_at = None;
                 self.not_found = None;
@@ -206,6 +211,7 @@ impl TopUp {
             }
             LookupMeaning::Conflict(what) => {
                 self.phase = Phase::Asking;
+                self.taken = true;
                 self.final_at = None;
                 self.not_found = None;
                 self.reason = Some(Reason::Conflict);

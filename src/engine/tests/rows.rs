@@ -1,7 +1,7 @@
 //! Promises about single rows: what an answer proves, what is looked up again, what only a person settles.
 
 use super::bench::{Bench, Setup, nigeria, order, ready, seconds, vietnam};
-use crate::domain::{Attempt, Boot, Delivery, NetFault, ProviderRef, Reason, Reply, TransactionId, WallTime};
+use crate::domain::{Attempt, Delivery, NetFault, ProviderRef, Reason, Reply, TransactionId, WallTime};
 use crate::engine::{Input, LaneStart, Loaded, Mode};
 use crate::lifecycle::{PastAttempt, Phase, TopUp};
 
@@ -113,24 +113,24 @@ fn the_grace_counts_from_the_answer_of_an_unclear_submit() {
 
 #[test]
 fn an_order_the_provider_took_is_never_proved_not_received() {
-    let mut given_up = submitted(Phase::Pending, None);
-    let now = crate::domain::Now {
-        tick: crate::domain::Tick(10_000_000),
-        wall: WallTime(1_794_999_010_000_000),
-        boot: Boot(1),
-    };
-    given_up.quiet_since = Some(now);
-    given_up.submitted_at = Some(WallTime(1_700_000_000_000_000));
-    let mut bench = one_nigerian(given_up, false);
+    let (mut bench, id) = under_way();
+    bench.reply("/topup ", &standing(&id, 0));
+    assert_eq!(bench.phase(1), Phase::Pending);
+    bench.skip(seconds(49 * 3600));
+    bench.handle(Input::Tick);
     bench.reply("/query ", NOT_FOUND);
     assert_eq!(bench.phase(1), Phase::Asking, "the give-up time passed");
     let topup = bench.state(1).clone();
+    let mut again = one_nigerian(topup, false);
+    again.skip(seconds(60 * 3600));
+    again.reply("/query ", NOT_FOUND);
     for _ in 0..5 {
-        let mut again = one_nigerian(topup.clone(), false);
-        again.reply("/query ", NOT_FOUND);
-        assert!(again.entries.iter().all(|entry| entry.state.phase == Phase::Asking));
-        assert!(again.entries.iter().all(|entry| entry.event.name() != "not_found"), "{:?}", again.entries);
+        again.pass(seconds(100));
+        if again.asked.iter().any(|asked| asked.text.contains("/query ")) {
+            again.reply("/query ", NOT_FOUND);
+        }
     }
+    assert!(again.entries.is_empty(), "{:?}", again.entries);
 }
 
 #[test]
