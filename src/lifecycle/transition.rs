@@ -126,6 +126,12 @@ impl TopUp {
 
     fn answered(&mut self, verdict: &SubmitVerdict, can_ask: bool, at: WallTime) {
         self.note(&verdict.answer);
+        // Between intent and answer the process may have stood still and sent late; after the answer nothing
+        // of the request leaves any more. Both clocks are moved alike, so that a jump between them still shows.
+        if let Some(quiet) = &mut self.quiet_since {
+            quiet.tick = quiet.tick.after(at.since(quiet.wall));
+            quiet.wall = quiet.wall.max(at);
+        }
         let words = describe(&verdict.answer);
         match &verdict.meaning {
             SubmitMeaning::Succeeded => {
