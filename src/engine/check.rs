@@ -101,8 +101,7 @@ impl Engine {
         if slot.holds_number {
             self.give_number_back(slot.lane, digits);
         } else {
-            let next = self.lanes.get_mut(slot.lane.0).and_then(|lane| lane.numbers.pass_on(digits));
-            self.number_freed(next);
+            self.number_freed(slot.lane, digits);
         }
     }
 
