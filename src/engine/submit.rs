@@ -153,7 +153,7 @@ impl Engine {
         };
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if slot.verified.is_some_and(|at| now.tick.since(at) > VERIFIED_MAX) {
-            slot.verify = slot.topup.submitted_ids().into();
+            slot.verify = slot.ids_to_ask(&lane.config.codec);
             slot.verified = None;
             slot.stage = Stage::Checking;
             lane.checks.push_back(row);

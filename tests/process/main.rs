@@ -11,7 +11,10 @@
 mod checker;
 mod doctored;
 mod evidence;
+mod faults;
+mod kills;
 mod program;
 mod rows;
+mod signals;
 mod sound;
 mod world;
