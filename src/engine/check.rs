@@ -83,9 +83,8 @@ impl Engine {
             return;
         }
         let operator = slot.clearance.operator.clone();
-        if operator.as_ref().is_some_and(|name| lane.operator_halts.contains_key(name)) {
-            self.leave(row);
-            return;
+        if lane.is_halted(operator.as_deref()) {
+            return self.leave(row);
         }
         slot.stage = Stage::Cleared;
         lane.queue_cleared(operator, row, false);

@@ -216,7 +216,12 @@ impl Engine {
             receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
         for row in waiting {
             let Some(slot) = self.slots.get_mut(&row) else { continue };
-            let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else {
+            if !matches!(slot.stage, Stage::IntentRecorded) {
+                continue;
+            }
+            let Some(receipt) = receipts.remove(&row) else {
+                let fault = format!("row {row}: the ledger committed its intent without a receipt");
+                self.commands.push_back(Command::Notice(Notice::Fault(fault)));
                 continue;
             };
             slot.stage = Stage::Armed(receipt);

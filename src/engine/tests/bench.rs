@@ -217,7 +217,8 @@ impl Bench {
     }
 
     pub(super) fn commit(&mut self) {
-        while let Some((record, receipts)) = self.waiting.pop_front() {
+        for _ in 0..self.waiting.len() {
+            let (record, receipts) = self.waiting.pop_front().unwrap();
             self.handle(Input::Committed { record, receipts });
         }
     }

@@ -69,7 +69,8 @@ fn a_preflight_that_answers_nonsense_ends_the_run_at_its_settle_time() {
         bench.pass(seconds(1));
         waited += 1;
     }
-    assert!((600..=605).contains(&waited), "{waited}");
+    // A try that would come after the end is not waited for.
+    assert!((530..=605).contains(&waited), "{waited}");
     assert!(bench.intents(1).is_empty());
 }
 
