@@ -56,12 +56,17 @@ fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_scree
     let faults = "drop_before=5,drop_after=5,http502_after=5,html=5,truncate=5,ambiguous=5,lookup_502=10,\
                   lookup_drop=10,late=3,late_by=1s";
     let settings =
-        Settings { submit_rate: "40/s".to_owned(), timeout: "1s".to_owned(), ..Settings::default() };
+        Settings { submit_rate: "40/s".to_owned(), timeout: "1500ms".to_owned(), ..Settings::default() };
     let mut world =
         World::with(faults, 4, &rows::mixed(90, &["0002", "0003", "0004", "0006", "0007"], 4), settings);
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
     let mut program = world.start(&["run", "payroll.csv", "--yes", "-vv", "--settle-for", "6s"]);
-    until("submits", Duration::from_secs(30), || (world.requests() >= 5).then_some(()));
+    until("submits", Duration::from_secs(30), || {
+        if let Some(ended) = program.try_wait(Duration::ZERO) {
+            panic!("{ended:?}");
+        }
+        (world.requests() >= 5).then_some(())
+    });
     let arguments = std::fs::read(format!("/proc/{}/cmdline", program.pid())).unwrap();
     assert!(holds(&arguments, "payroll.csv"));
     texts.push(("arguments".to_owned(), arguments));
