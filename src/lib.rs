@@ -1,6 +1,7 @@
 //! Bulk mobile top-ups from a file.
 
 pub mod admission;
+pub mod callbacks;
 pub mod cli;
 pub mod domain;
 pub mod engine;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 
-use super::seen::Seen;
+use super::seen::{NewFile, Seen, Stale};
 use super::{Judged, OverBatch, Policy, Problem, ProviderRule, Totals, Warning, amount, read_goods};
-use crate::domain::{Country, Currency, Money, Order, PhoneNumber, ProviderKind, Reason, Refusal};
+use crate::domain::{Country, Currency, Money, Order, ProviderKind, Reason, Refusal};
 use crate::intake::{Column, Columns, RawRow};
 use crate::numbering::{Mark, PhonePlan, PlanError, ReadPhone, Repairs};
 
@@ -24,7 +24,8 @@ pub struct Judge {
     /// Operator codes already looked up.
     codes: KnownCodes,
     seen: Seen,
-    numbers: HashMap<(PhoneNumber, Currency), Decimal>,
+    /// Money by number, where a cap asks for it. A number's at most 15 digits are its key.
+    numbers: HashMap<(u64, Currency), Decimal>,
     totals: Totals,
 }
 
@@ -49,6 +50,14 @@ impl Judge {
         }
     }
 
+    /// Lets what must be remembered of a large file go to files that this makes (unnamed temporary ones);
+    /// without it all is kept in memory, 24 bytes and more a row.
+    #[must_use]
+    pub fn spill_to(mut self, new_file: NewFile) -> Self {
+        self.seen.spill_to(new_file);
+        self
+    }
+
     /// What the rows judged so far come to.
     pub fn totals(&self) -> &Totals {
         &self.totals
@@ -57,6 +66,21 @@ impl Judge {
     /// Caps of the whole batch that the rows judged so far exceed.
     pub fn over_batch(&self) -> Vec<OverBatch> {
         self.totals.over(&self.policy.caps.max_batch)
+    }
+
+    /// Takes an order as given that stands already: equal rows after it are duplicates, and it counts for the
+    /// cap of its number.
+    pub fn remember(&mut self, order: &Order) {
+        if !self.policy.allow_duplicates
+            && let Ok(fresh) = self.seen.look(order)
+        {
+            self.seen.keep(&fresh);
+        }
+        if let (Some(amount), Some(currency)) = (order.amount, order.currency)
+            && self.policy.caps.max_number.contains_key(&currency)
+        {
+            *self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO) += amount;
+        }
     }
 
     /// Judges a row by itself and the rows before it.
@@ -119,10 +143,15 @@ impl Judge {
             self.check_number_cap(cells, &order, worth)?;
             return Ok((order, price));
         }
-        let fresh = self.seen.look(&order).map_err(|first| {
-            let message = format!(
-                "row {first} is the same order; give both a different reference if it is meant twice"
-            );
+        let fresh = self.seen.look(&order).map_err(|stale| {
+            let message = match stale {
+                Stale::Repeats(first) => format!(
+                    "row {first} is the same order; give both a different reference if it is meant twice"
+                ),
+                Stale::CannotTell(error) => {
+                    format!("it cannot be told whether an earlier row is the same order ({error}); run again")
+                }
+            };
             cells.problem(Column::Phone, Reason::DuplicateRow, message)
         })?;
         self.check_number_cap(cells, &order, worth)?;
@@ -209,7 +238,7 @@ impl Judge {
     ) -> Result<(), Problem> {
         let Some(Money { amount, currency }) = worth else { return Ok(()) };
         let Some(cap) = self.policy.caps.max_number.get(&currency) else { return Ok(()) };
-        let sum = self.numbers.entry((order.phone.clone(), currency)).or_insert(Decimal::ZERO);
+        let sum = self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO);
         if *sum + amount > *cap {
             let message = format!(
                 "with the rows before, the number would get over the cap of a number, max_number = {cap} {currency}"
@@ -219,6 +248,11 @@ impl Judge {
         *sum += amount;
         Ok(())
     }
+}
+
+/// A number's at most 15 digits as one value.
+fn number_key(order: &Order) -> u64 {
+    order.phone.digits().parse().unwrap_or(u64::MAX)
 }
 
 /// What is noted about a row beside the verdict.

@@ -7,10 +7,12 @@ mod judge;
 mod policy;
 mod problem;
 mod seen;
+mod spill;
 mod totals;
 
 pub use goods::read_goods;
 pub use judge::Judge;
 pub use policy::{Caps, Policy, ProviderRule};
 pub use problem::{Judged, Problem, Warning};
+pub use seen::NewFile;
 pub use totals::{OverBatch, TotalLine, Totals};

@@ -3,7 +3,10 @@
 mod balance;
 mod cancel;
 mod check;
+mod listen;
 mod products;
+mod resolve;
+mod retry;
 mod run;
 mod sandbox;
 mod settle;
@@ -53,8 +56,8 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Balance(command) => balance::balance(global, command).await,
         Command::Products(command) => products::products(global, command).await,
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
-        Command::Retry(_) | Command::Resolve(_) | Command::Listen(_) => {
-            Err(Stop::refused("this command is not part of this build"))
-        }
+        Command::Retry(command) => retry::retry(global, command).await,
+        Command::Resolve(command) => resolve::resolve(global, command).await,
+        Command::Listen(_) => listen::listen(global).await,
     }
 }

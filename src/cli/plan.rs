@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 
 /// The head line: file, rows, how it is written.
 pub fn head(shown: &str, dialect: &Dialect, rows: u64) -> String {
-    format!("{shown}: {} rows ({dialect})", grouped(&rows.to_string()))
+    format!("{shown}: {} ({dialect})", counted(rows))
 }
 
 /// Counts, problems and sums of a survey, as a table.
@@ -29,7 +29,7 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
         line(&mut text, totals.invalid_rows(), "invalid, not sent");
     }
     for (reason, group) in &survey.problems {
-        text.push_str(&format!("             {} {reason}\n", group.rows));
+        text.push_str(&format!("  {:>11}  {reason}\n", grouped(&group.rows.to_string())));
         for problem in &group.first {
             let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
             let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
@@ -38,20 +38,52 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
             } else {
                 format!("{} {:?}: ", problem.column, shorten(&value))
             };
-            text.push_str(&format!(
-                "               row {} (line {})  {place}{}\n",
-                problem.row, problem.line, problem.message
-            ));
+            let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
+            text.push_str(&wrapped(13, &words));
         }
         let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
         if more > 0 {
-            text.push_str(&format!("               and {more} more\n"));
+            text.push_str(&format!("             and {} more\n", grouped(&more.to_string())));
         }
     }
     for (note, (rows, first)) in &survey.notes {
-        text.push_str(&format!("             note: {note} ({rows} rows, the first is row {first})\n"));
+        let which = if *rows == 1 {
+            format!("row {first}")
+        } else {
+            format!("{}, the first is row {first}", counted(*rows))
+        };
+        text.push_str(&wrapped(13, &format!("note: {note} ({which})")));
     }
     text.push_str(&money(totals));
+    text
+}
+
+/// `1 row`, `12,480 rows`.
+pub fn counted(rows: u64) -> String {
+    format!("{} {}", grouped(&rows.to_string()), if rows == 1 { "row" } else { "rows" })
+}
+
+/// A paragraph no wider than a screen, indented by so many characters, each further line by two more.
+pub fn wrapped(indent: usize, words: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut text = " ".repeat(indent);
+    let (mut width, mut fresh) = (indent, true);
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        if !fresh && width + 1 + length > WIDTH {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent + 2));
+            (width, fresh) = (indent + 2, true);
+        }
+        if !fresh {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += length;
+        fresh = false;
+    }
+    text.push('\n');
     text
 }
 
@@ -71,16 +103,14 @@ fn money(totals: &Totals) -> String {
             || "price to be asked".to_owned(),
             |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
         );
-        let unpriced = if line.unpriced > 0 {
-            format!(", {} of them not priced yet", line.unpriced)
+        // Without a currency the line says that the price is still to be asked.
+        let unpriced = if line.unpriced > 0 && line.currency.is_some() {
+            format!(" and {} whose price is still to be asked", counted(line.unpriced))
         } else {
             String::new()
         };
-        text.push_str(&format!(
-            "  {:<12} {operator:<22} {:>9} rows  {sum}{unpriced}\n",
-            line.provider,
-            grouped(&line.rows.to_string())
-        ));
+        let (rows, word) = (grouped(&line.rows.to_string()), if line.rows == 1 { "row " } else { "rows" });
+        text.push_str(&format!("  {:<12} {operator:<22} {rows:>9} {word}  {sum}{unpriced}\n", line.provider));
     }
     text
 }
@@ -123,5 +153,27 @@ pub fn duration(time: Duration) -> String {
         format!("{minutes}m {rest:02}s")
     } else {
         format!("{rest}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_is_not_rows() {
+        assert_eq!([0, 1, 2, 1234].map(counted), ["0 rows", "1 row", "2 rows", "1,234 rows"]);
+    }
+
+    #[test]
+    fn a_paragraph_keeps_to_the_screen_and_loses_no_word() {
+        let words = "seventeen ".repeat(30);
+        let text = wrapped(15, words.trim_end());
+        assert!(text.ends_with('\n') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(17))), "{text}");
+        assert_eq!(text.split_whitespace().count(), 30);
+        assert_eq!(wrapped(2, "short"), "  short\n");
+        let long = "x".repeat(200);
+        assert_eq!(wrapped(2, &long), format!("  {long}\n"), "a word is never cut");
     }
 }

@@ -38,12 +38,12 @@ impl Progress {
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
             };
             let main = multi.add(ProgressBar::new(total.max(1)));
-            main.set_style(style("{prefix:<12} [{bar:30}] {msg}"));
+            main.set_style(style("{prefix:<12} [{bar:20}] {wide_msg}"));
             main.set_prefix("settled");
             bars.push(main);
             for name in &names {
                 let bar = multi.add(ProgressBar::new_spinner());
-                bar.set_style(style("{prefix:<12} {msg}"));
+                bar.set_style(style("{prefix:<12} {wide_msg}"));
                 bar.set_prefix(name.clone());
                 bars.push(bar);
             }
@@ -84,14 +84,13 @@ impl Progress {
         place.and_then(|place| self.settled.get(place)).copied().unwrap_or(0)
     }
 
-    fn line(&self, lanes: &[LaneStats], now: Now) -> String {
+    fn line(&self, now: Now) -> String {
         let final_rows = self.of(Status::Succeeded) + self.of(Status::Failed) + self.of(Status::Invalid);
-        let following: usize = lanes.iter().map(|lane| lane.following).sum();
         let open = self.of(Status::Pending) + self.of(Status::Unknown);
         let spent = self.started.map(|from| now.tick.since(from)).unwrap_or_default();
         let left = self.time_left(final_rows, spent);
         format!(
-            "{}/{} settled · sent {} · ok {} · failed {} · open {open} (following {following}){left}",
+            "{}/{} settled · sent {} · ok {} · failed {} · open {open}{left}",
             grouped(&final_rows.to_string()),
             grouped(&self.total.to_string()),
             grouped(&self.sent.to_string()),
@@ -107,7 +106,12 @@ impl Progress {
         }
         let per_row = spent.as_millis() / u128::from(done);
         let time = Duration::from_millis(u64::try_from(per_row * u128::from(left)).unwrap_or(u64::MAX));
-        format!(" · about {} left", duration(time))
+        // Rows that only wait for the provider tell nothing about the time.
+        if time < Duration::from_secs(1) {
+            String::new()
+        } else {
+            format!(" · about {} left", duration(time))
+        }
     }
 
     /// Takes the bars off the screen.
@@ -141,7 +145,7 @@ impl Observer for Progress {
 
     fn progress(&mut self, lanes: &[LaneStats], now: Now) {
         self.started.get_or_insert(now.tick);
-        let line = self.line(lanes, now);
+        let line = self.line(now);
         if self.group.is_none() {
             let due = self.told.is_none_or(|at| now.tick.since(at) >= PLAIN_EVERY);
             if due {
@@ -166,10 +170,24 @@ impl Observer for Progress {
 
     fn stopping(&mut self, signals: u32, under_way: usize) {
         self.tell(&if signals == 1 {
-            format!("Stopping: {under_way} requests under way are waited for, nothing new is sent. Once more to leave at once.")
+            format!(
+                "Stopping: nothing new is sent; {} waited for. Once more (Ctrl-C) leaves at once.",
+                under_way_words(under_way, "is", "are")
+            )
         } else {
-            format!("Leaving: {under_way} requests under way stay unknown; run or settle looks them up.")
+            format!(
+                "Leaving: {} unknown; run or settle looks them up.",
+                under_way_words(under_way, "stays", "stay")
+            )
         });
+    }
+}
+
+fn under_way_words(requests: usize, one: &str, many: &str) -> String {
+    if requests == 1 {
+        format!("1 request under way {one}")
+    } else {
+        format!("{requests} requests under way {many}")
     }
 }
 

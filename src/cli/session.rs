@@ -11,8 +11,8 @@ use crate::engine::{
 };
 use crate::ledger::{BatchEvent, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
 use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
-use crate::net::Client;
-use crate::run::{Asked, Clock, Drive, Ended, Observer, Rows, Signals, ask};
+use crate::net::{Client, NetOptions};
+use crate::run::{Asked, Clock, Drive, Ended, LaneClients, Observer, Rows, Signals, ask};
 
 /// What the read-only calls before a run told, by provider entry.
 #[derive(Debug, Default)]
@@ -206,7 +206,7 @@ impl Session {
         let mut clients = Vec::new();
         for entry in &settings.providers {
             lanes.push((lane_config(entry), self.lane_start(entry, preflights, now)?));
-            clients.push(Client::new(entry.net_options())?);
+            clients.push(clients_of(entry)?);
         }
         let config = RunConfig {
             batch: self.batch.name.clone(),
@@ -362,13 +362,17 @@ pub fn may_be_retried(row: &StoredRow) -> bool {
     (failed || row.state.phase == Phase::Ready) && row.state.reason != Some(Reason::Cancelled)
 }
 
-/// Providers that can only be asked by what they answered: a stray reply on a kept connection would be taken
-/// for the answer to the next submit.
-pub fn names_our_id(kind: ProviderKind) -> bool {
-    match kind {
-        ProviderKind::Paynicorn => true,
-        ProviderKind::Tutom | ProviderKind::ConnectTopup => false,
-    }
+/// Clients of a provider entry. A reply that does not name our order could be a stray one of the request
+/// before it on the same connection, so such submits have a connection each.
+fn clients_of(entry: &ProviderSettings) -> Result<LaneClients, Stop> {
+    let look_up = Client::new(entry.net_options())?;
+    let submit = match entry.kind {
+        ProviderKind::Paynicorn => look_up.clone(),
+        ProviderKind::Tutom | ProviderKind::ConnectTopup => {
+            Client::new(NetOptions { idle: Duration::ZERO, ..entry.net_options() })?
+        }
+    };
+    Ok(LaneClients { submit, look_up })
 }
 
 /// Who runs the program, for the record.

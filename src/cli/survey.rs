@@ -117,7 +117,10 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// Puts a row that is good so far to catalogue and ledger.
-    fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
+    ///
+    /// # Errors
+    /// [`Stop`] when the ledger fails; the inner error is what is wrong with the row.
+    pub fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
         if let Some((ledger, since)) = self.repeats
             && let Some(repeat) = ledger.recent_repeat(order, since, self.except)?
         {
@@ -228,7 +231,9 @@ impl<'a> Surveyor<'a> {
         Ok(Self {
             columns: source.columns().clone(),
             source,
-            judge: Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))?,
+            judge: Judge::new(policy)
+                .map_err(|e| Stop::internal(e.to_string()))?
+                .spill_to(tempfile::tempfile),
             known,
             row: RawRow::default(),
             problems: BTreeMap::new(),

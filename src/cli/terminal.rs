@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use super::args::{ColorArg, GlobalArgs};
+use crate::domain::Status;
 
 /// Where and how to write.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ pub struct Terminal {
     pub show_phones: bool,
     /// Bars may be drawn on stderr.
     pub bars: bool,
-    /// stderr may carry colours.
+    /// stdout may carry colours.
     pub colour: bool,
     /// A person sits at both stdin and stderr: questions make sense.
     pub interactive: bool,
@@ -27,7 +28,7 @@ impl Terminal {
         let stderr = std::io::stderr().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = match global.color {
-            ColorArg::Auto => stderr && !no_colour,
+            ColorArg::Auto => std::io::stdout().is_terminal() && !no_colour,
             ColorArg::Always => true,
             ColorArg::Never => false,
         };
@@ -58,6 +59,17 @@ impl Terminal {
     pub fn complain(&self, text: &str) {
         let mut err = std::io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n")).and_then(|()| err.flush());
+    }
+
+    /// A status word, padded, in its colour where colours are wanted. The word alone says everything.
+    pub fn status(&self, status: Status) -> String {
+        let code = match status {
+            Status::Succeeded => "32",
+            Status::Failed | Status::Invalid => "31",
+            Status::Pending | Status::NotSent => "33",
+            Status::Unknown => "35",
+        };
+        if self.colour { format!("\u{1b}[{code}m{status:<10}\u{1b}[0m") } else { format!("{status:<10}") }
     }
 
     /// A number for a screen: masked, unless it was asked for whole.

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::context::{Context, quoted};
 use super::exit::Exit;
+use super::plan::{counted, wrapped};
 use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
-use crate::domain::{Reason, Status};
+use crate::domain::{Next, Reason, Status};
 use crate::ledger::{BatchEvent, BatchInfo, Ledger, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, ProviderHalt, Summary, Totals};
@@ -23,7 +24,7 @@ pub struct Standing {
     /// Halts of the last run.
     pub halts: Vec<ProviderHalt>,
     /// Rows by status, reason and next step.
-    pub reasons: std::collections::BTreeMap<(Status, Option<Reason>, crate::domain::Next), u64>,
+    pub reasons: std::collections::BTreeMap<(Status, Option<Reason>, Next), u64>,
     /// What the provider says it charged, by currency.
     pub charged: std::collections::BTreeMap<crate::domain::Currency, rust_decimal::Decimal>,
     /// Rows whose final state a later answer contradicts.
@@ -110,7 +111,32 @@ pub async fn wrap_up(
     // The reasons of rows that were not reached depend on the run's end.
     let standing = Standing::of(&session.ledger, &session.batch)?;
     tell(context, &session.batch, &standing, exit, Some(results));
+    tell_unbound(context, session)?;
     Ok(exit)
+}
+
+/// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
+fn tell_unbound(context: &Context, session: &Session) -> Result<(), Stop> {
+    let settings = context.settings()?;
+    let mut unbound = std::collections::BTreeMap::<String, u64>::new();
+    session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
+        let waits = row.state.phase == Phase::Ready || row.state.phase.is_open();
+        if let Some(order) = row.order.as_ref().filter(|_| waits) {
+            let bound = settings.providers.iter().any(|entry| entry.account == order.account);
+            if !bound {
+                let key = format!("{} ({})", order.provider, order.account.kind);
+                *unbound.entry(key).or_insert(0) += 1;
+            }
+        }
+        Ok(())
+    })?;
+    for (provider, rows) in unbound {
+        context.terminal.complain(&format!(
+            "{rows} rows belong to another account of {provider} than the configured one: they were neither sent nor \
+             looked up. Configure the account they were admitted under"
+        ));
+    }
+    Ok(())
 }
 
 /// A path that still means the same file from another folder.
@@ -135,19 +161,19 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
     if terminal.quiet {
         return;
     }
-    terminal.data(&table(batch, standing, exit));
+    terminal.data(&table(terminal, batch, standing, exit));
     if let Some(results) = results {
-        terminal.data(&format!("\nResults  {}", results.display()));
+        terminal.data(&format!("\nResults  {}", near(results)));
     }
-    for line in next_steps(context, batch, standing, results) {
-        terminal.data(&line);
+    for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
+        let head = if i == 0 { "Next   " } else { "       " };
+        terminal.data(&format!("{head}  {}", step.told()));
     }
 }
 
-fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
-    let rows = standing.counts.rows();
-    let mut text =
-        format!("\nBatch {}  {} rows  exit {}\n", batch.name, grouped(&rows.to_string()), exit.code());
+fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
+    let rows = counted(standing.counts.rows());
+    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -167,17 +193,25 @@ fn table(batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        text.push_str(&format!("  {status:<10} {:>9}   {}\n", grouped(&count.to_string()), why.join(" · ")));
+        let line = format!(
+            "  {} {:>9}   {}",
+            terminal.status(*status),
+            grouped(&count.to_string()),
+            why.join(" · ")
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text.push_str(&money(standing));
     for halt in &standing.halts {
         let operator = halt.halt.operator.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-        text.push_str(&format!("  stopped    {}{operator}: {}\n", halt.provider, halt.halt.message));
+        let words = format!("stopped    {}{operator}: {}", halt.provider, halt.halt.message);
+        text.push_str(&wrapped(2, &words));
     }
     if standing.conflicts > 0 {
         text.push_str(&format!(
-            "  conflict   {} rows have a final state that a later answer contradicts: ask the provider\n",
-            standing.conflicts
+            "  conflict   {} with a final state that a later answer contradicts: ask the provider\n",
+            counted(standing.conflicts)
         ));
     }
     text.trim_end().to_owned()
@@ -208,57 +242,120 @@ fn money(standing: &Standing) -> String {
     text
 }
 
-/// What a person does next, as commands to type.
+/// The exit code in words (`contract.md` 2).
+fn meaning(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Success => "done",
+        Exit::Internal => "internal error",
+        Exit::Refused => "refused, nothing was sent",
+        Exit::SomeFailed => "finished, some rows failed or invalid",
+        Exit::SomeOpen => "some rows still open",
+        Exit::SomeNotSent => "some rows not sent",
+        Exit::Locked => "another process is sending",
+        Exit::Interrupted => "interrupted",
+    }
+}
+
+/// What a person does next, and the command to type for it.
+struct Step {
+    words: String,
+    command: String,
+}
+
+impl Step {
+    /// The words, and below them the command on a line of its own.
+    fn told(&self) -> String {
+        format!("{}\n           {}", wrapped(9, &self.words).trim(), self.command)
+    }
+}
+
+/// What a person does next.
 fn next_steps(
     context: &Context,
     batch: &BatchInfo,
     standing: &Standing,
     results: Option<&Path>,
-) -> Vec<String> {
+) -> Vec<Step> {
     let flags = context.repeat_flags();
     let name = quoted(batch.name.as_str());
-    let rows_with = |next: crate::domain::Next, statuses: &[Status]| -> u64 {
+    let rows_with = |next: Next, statuses: &[Status]| -> u64 {
         let rows = standing.reasons.iter();
         rows.filter(|((status, _, n), _)| *n == next && statuses.contains(status))
             .map(|(_, rows)| *rows)
             .sum()
     };
     let mut steps = Vec::new();
-    let retry =
-        results.map(|path| format!("bulk-topup retry {}{flags}", quoted(&path.display().to_string())));
-    let wait = rows_with(crate::domain::Next::Wait, &[Status::Pending, Status::Unknown]);
-    let ask = rows_with(crate::domain::Next::Ask, Status::ALL);
-    if standing.left > 0 {
-        let source = quoted(&batch.source.display().to_string());
-        steps.push(format!(
-            "{} not sent; when the cause is gone: bulk-topup run {source}{flags}",
-            standing.left
-        ));
+    let mut step = |words: String, command: String| steps.push(Step { words, command });
+    // Standard input is gone, and a sandbox run without a named ledger begins anew: there `retry` goes on.
+    let goes_on = batch.source != Path::new("-") && (!context.sandbox || flags.contains(" --ledger "));
+    if standing.left > 0 && goes_on {
+        let words = format!("{} not sent; when the cause is gone, go on with:", counted(standing.left));
+        step(words, format!("bulk-topup run {}{flags}", quoted(&near(&batch.source))));
     }
+    let wait = rows_with(Next::Wait, &[Status::Pending, Status::Unknown]);
     if wait > 0 {
-        steps.push(format!("{wait} still open: bulk-topup settle {name}{flags}"));
+        let words = format!("{} still open; look at the provider again with:", counted(wait));
+        step(words, format!("bulk-topup settle {name}{flags}"));
     }
+    let ask = rows_with(Next::Ask, Status::ALL);
     if ask > 0 {
-        steps.push(format!(
-            "{ask} for a person: ask the provider (topup_message says what), then: bulk-topup resolve {name} ROW \
-             --as succeeded|failed --note TEXT{flags}"
-        ));
+        let words = format!("{} to ask the provider about, as topup_message says; then:", counted(ask));
+        step(words, format!("bulk-topup resolve {name} ROW --as succeeded|failed --note TEXT{flags}"));
     }
-    let again = rows_with(crate::domain::Next::Retry, &[Status::Failed]);
-    let fix = rows_with(crate::domain::Next::Fix, &[Status::Failed, Status::Invalid]);
-    if let Some(retry) = retry.filter(|_| again + fix > 0) {
-        let fixing =
-            if fix > 0 { format!("{fix} to be corrected in the results file; ") } else { String::new() };
-        steps.push(format!("{fixing}{again} failed and may be sent again: {retry}"));
+    let left = if goes_on { 0 } else { standing.left };
+    let again = rows_with(Next::Retry, &[Status::Failed]) + left;
+    let fix = rows_with(Next::Fix, &[Status::Failed, Status::Invalid]);
+    let sentence = match (again, fix) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("{} not charged; to send them again:", counted(again))),
+        (0, _) => Some(format!("{} to be corrected in the results file, then:", counted(fix))),
+        _ => Some(format!(
+            "{} not charged; {} to be corrected in the results file. To send both again:",
+            counted(again),
+            counted(fix)
+        )),
+    };
+    if let Some((words, path)) = sentence.zip(results) {
+        step(words, format!("bulk-topup retry {}{flags}", quoted(&near(path))));
     }
     steps
-        .into_iter()
-        .enumerate()
-        .map(|(i, step)| format!("{}  {step}", if i == 0 { "Next   " } else { "       " }))
-        .collect()
+}
+
+/// A path as a person would type it here: short where it lies below the working folder.
+fn near(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
+    let shown = below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());
+    let shown = shown.display().to_string();
+    // A name that begins with a dash would be read as a flag.
+    if shown.starts_with('-') && shown != "-" { format!("./{shown}") } else { shown }
 }
 
 /// Tells why a command stopped.
 pub fn complain(terminal: &Terminal, stop: &Stop) {
     terminal.complain(&format!("bulk-topup: {}", stop.message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_short_below_the_working_folder_and_never_a_flag() {
+        let here = std::env::current_dir().unwrap();
+        for (path, shown) in [
+            (here.join("a/pay.results.csv"), "a/pay.results.csv"),
+            (here.join("-pay.results.csv"), "./-pay.results.csv"),
+            (PathBuf::from("/elsewhere/pay.csv"), "/elsewhere/pay.csv"),
+            (here.clone(), &*here.display().to_string()),
+        ] {
+            assert_eq!(near(&path), shown);
+        }
+    }
+
+    #[test]
+    fn a_step_is_words_and_below_them_a_command_to_copy() {
+        let step = Step { words: "2 rows still open:".to_owned(), command: "bulk-topup settle".to_owned() };
+        assert_eq!(step.told(), "2 rows still open:\n           bulk-topup settle");
+    }
 }

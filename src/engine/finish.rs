@@ -4,7 +4,7 @@ use super::lane::{Lane, Preflight};
 use super::machine::Engine;
 use super::slot::{Stage, Waited};
 use super::types::{Command, Mode, Notice};
-use crate::domain::{Halt, Now, Reason, RowNumber};
+use crate::domain::{Halt, Now, Reason, RowNumber, Tick};
 use crate::lifecycle::{Event, Phase};
 
 impl Engine {
@@ -13,47 +13,48 @@ impl Engine {
         if self.ended {
             return;
         }
-        let under_way = !self.calls.is_empty()
-            || self.lanes.iter().any(|lane| lane.intents > 0 || !lane.armed.is_empty());
         if self.draining {
-            let submits = self
-                .lanes
-                .iter()
-                .any(|lane| lane.in_flight > 0 || lane.intents > 0 || !lane.armed.is_empty());
-            if !submits {
+            let submits = |lane: &Lane| lane.in_flight > 0 || lane.intents > 0 || !lane.armed.is_empty();
+            if !self.lanes.iter().any(submits) {
                 self.end(now);
             }
             return;
         }
-        let busy = under_way || self.lanes.iter().any(|lane| self.is_busy(lane, now));
         let left = self.lanes.iter().any(|lane| lane.unsent > 0 || lane.following > 0);
-        if !busy && !left {
-            self.end(now);
+        let deadline = self.last_submit.after(self.run.settle_for);
+        if left && now.tick < deadline && !self.only_later_than(deadline) {
+            self.wake_at(deadline);
             return;
         }
-        let deadline = self.last_submit.after(self.run.settle_for);
-        if now.tick >= deadline && !self.lanes.iter().any(|lane| self.is_busy(lane, now)) {
+        // Whoever is busy is woken by an answer, a commit or its own limit.
+        if self.closing || !self.lanes.iter().any(|lane| self.is_busy(lane, now)) {
             // Requests under way are waited for; they have their own time-outs.
             self.closing = true;
-            if !under_way {
+            if self.calls.is_empty() {
                 self.end(now);
             }
-        } else {
-            self.wake_at(deadline.max(now.tick.after(std::time::Duration::from_millis(1))));
+        } else if now.tick < deadline {
+            self.wake_at(deadline);
         }
+    }
+
+    /// Whether rows are left, but nothing can happen to any of them before then: pauses, spacings and tries
+    /// that come later are not waited for, nor is a number that nothing in this run frees.
+    fn only_later_than(&self, deadline: Tick) -> bool {
+        let next = self.due.first().map(|(tick, _)| *tick).into_iter().chain(self.deadline).min();
+        let followed = self.lanes.iter().any(|lane| lane.following > 0);
+        !followed && self.calls.is_empty() && next.is_none_or(|tick| tick >= deadline)
     }
 
     /// Whether work goes on that waits for nothing but the ledger, the rate or the width.
     fn is_busy(&self, lane: &Lane, now: Now) -> bool {
-        if self.closing {
-            return false;
-        }
         let reading = lane.open_rows.more || lane.open_rows.asked || lane.ready_rows.asked;
         let halted = lane.halt.is_some();
         let to_read = lane.ready_rows.more && !halted && lane.unsent == 0;
         let preflight = match lane.preflight {
             Preflight::Done => false,
-            Preflight::UnderWay(_) => true,
+            // Later tries are not waited for, or two silent providers would keep each other's run alive.
+            Preflight::UnderWay(tries) => tries == 0,
             Preflight::Due(_, tries) => {
                 tries == 0 && lane.unsent > 0 && !halted && self.run.mode != Mode::Follow
             }
@@ -61,7 +62,8 @@ impl Engine {
         let open = matches!(lane.preflight, Preflight::Done);
         let sendable = open && !halted && self.run.mode == Mode::Send && lane.has_sendable(now.tick);
         let checks = open && !halted && lane.checks.iter().any(|row| self.is_fresh_check(*row));
-        reading || to_read || preflight || sendable || checks
+        let submitting = lane.intents > 0 || !lane.armed.is_empty();
+        submitting || reading || to_read || preflight || sendable || checks
     }
 
     /// A row that was not looked at yet, so that only the query limit holds it up.

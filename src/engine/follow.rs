@@ -132,9 +132,9 @@ impl Engine {
         let Some(slot) = self.drop_row(row) else { return };
         let submitted = if slot.submitted == Tick(0) { now.tick } else { slot.submitted };
         let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
-        let spacing = lane.config.phone_spacing;
-        let next = lane.numbers.release(slot.order.phone.digits(), submitted, spacing);
-        self.number_freed(next);
+        let (digits, spacing) = (slot.order.phone.digits(), lane.config.phone_spacing);
+        lane.numbers.release(digits, submitted, spacing);
+        self.number_freed(slot.lane, digits);
     }
 
     /// Only a person can settle it now: it leaves the run, its number stays busy.
@@ -144,19 +144,22 @@ impl Engine {
 
     /// Nothing was sent for the number after all.
     pub(super) fn give_number_back(&mut self, id: LaneId, digits: &str) {
-        let next = self.lanes.get_mut(id.0).and_then(|lane| lane.numbers.give_back(digits));
-        self.number_freed(next);
+        if let Some(lane) = self.lanes.get_mut(id.0) {
+            lane.numbers.give_back(digits);
+        }
+        self.number_freed(id, digits);
     }
 
-    /// The row that waited longest for a number goes on.
-    pub(super) fn number_freed(&mut self, next: Option<RowNumber>) {
-        let Some(row) = next else { return };
-        let waiting = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::NumberBusy));
-        let Some(slot) = waiting else { return };
-        slot.stage = Stage::Cleared;
-        let (id, operator) = (slot.lane, slot.clearance.operator.clone());
-        if let Some(lane) = self.lanes.get_mut(id.0) {
-            lane.queue_cleared(operator, row, true);
+    /// If no order is open for the number any more, the row that waited longest for it goes on.
+    pub(super) fn number_freed(&mut self, id: LaneId, digits: &str) {
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        while let Some(row) = lane.numbers.next_waiting(digits) {
+            let waiting = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::NumberBusy));
+            if let Some(slot) = waiting {
+                slot.stage = Stage::Cleared;
+                lane.queue_cleared(slot.clearance.operator.clone(), row, true);
+                return;
+            }
         }
     }
 
@@ -194,7 +197,9 @@ impl Engine {
             Delivery::Replied(reply) => {
                 lane.silent_since = None;
                 let verdict = lane.config.codec.decode_lookup(&lookup, &reply);
-                if self.rules == Rules::NotFoundIsFailed && verdict.meaning == LookupMeaning::NotFound {
+                let countable = matches!(slot.topup.phase, Phase::Unknown | Phase::Asking);
+                let not_found = countable && verdict.meaning == LookupMeaning::NotFound;
+                if self.rules == Rules::NotFoundIsFailed && not_found {
                     let ruling = crate::lifecycle::NotFoundRuling::Proved;
                     self.record(row, Event::NotFound { at: now, ruling }, now);
                 } else if let Some(event) = lane.config.follow.judge_look(&slot.topup, &verdict, now) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::limiter::Limiter;
 use super::numbers::Numbers;
+use super::submit::INTENT_MAX;
 use super::types::{LaneConfig, LaneStart, LaneStats};
 use crate::domain::{Catalogue, Halt, Now, RowNumber, Tick};
 
@@ -78,6 +79,8 @@ pub(super) struct Lane {
     pub(super) silent_since: Option<Tick>,
     /// Connections in succession that failed.
     pub(super) connect_failures: u32,
+    /// Intents in succession that were undone because their commit took too long.
+    pub(super) held_up: u32,
     pub(super) numbers: Numbers,
     /// When the limiter will let the next submit go, as far as is known.
     pub(super) next_slot: Tick,
@@ -98,8 +101,11 @@ impl Lane {
             numbers.space(digits, now.tick.after(left));
         }
         let preflight = if start.preflight.is_some() { Preflight::Done } else { Preflight::Due(now.tick, 0) };
+        // What is known is when they were decided; each may have left a little later.
+        let recent: Vec<Duration> =
+            start.recent_submits.iter().map(|age| age.saturating_sub(INTENT_MAX)).collect();
         Self {
-            submit_limit: Limiter::new(config.submit_rate, now.tick, &start.recent_submits),
+            submit_limit: Limiter::new(config.submit_rate, now.tick, &recent),
             query_limit: Limiter::new(config.query_rate, now.tick, &[]),
             catalogue: start.preflight.unwrap_or_default(),
             preflight,
@@ -124,6 +130,7 @@ impl Lane {
             day_limited: Vec::new(),
             silent_since: None,
             connect_failures: 0,
+            held_up: 0,
             numbers,
             next_slot: now.tick,
             sent: 0,

@@ -97,9 +97,16 @@ impl Engine {
 
     /// Takes in what happened and works on until nothing more can be done at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        if self.ended {
+            // Only commits are still waited for; what else comes late belongs to the next run.
+            if let Input::Committed { record, .. } = input {
+                self.commits.remove(&record);
+            }
+            return;
+        }
         match input {
             Input::Rows { lane, open, rows, more } => self.take_rows(lane, open, rows, more, now),
-            Input::Committed { record, receipts } => self.committed(record, receipts, now),
+            Input::Committed { record, receipts } => self.committed(record, receipts),
             Input::Delivered { call, delivery } => match self.calls.remove(&call) {
                 Some((lane, CallFor::Submit(row))) => self.submit_delivered(lane, row, delivery, now),
                 Some((lane, CallFor::Follow(row))) => self.follow_delivered(lane, row, delivery, now),
@@ -134,6 +141,11 @@ impl Engine {
         self.clearances
     }
 
+    /// Whether a request under way is a submit; else it is a look-up, which may be asked again at no cost.
+    pub fn is_submit(&self, call: CallId) -> bool {
+        matches!(self.calls.get(&call), Some((_, CallFor::Submit(_))))
+    }
+
     /// Counts of one provider.
     pub fn stats(&self, lane: LaneId, now: Tick) -> LaneStats {
         self.lanes.get(lane.0).map(|lane| lane.stats(now)).unwrap_or_default()
@@ -145,11 +157,12 @@ impl Engine {
         self.wake_due(now);
         for index in 0..self.lanes.len() {
             let lane = LaneId(index);
-            self.read_on(lane, now);
-            self.look(lane, now);
+            // Each may leave work to the next: a submit can ask for a fresh look-up, and both make room.
             if self.run.mode == Mode::Send {
                 self.submit(lane, now);
             }
+            self.look(lane, now);
+            self.read_on(lane, now);
         }
         self.flush();
         self.end_if_over(now);
@@ -161,7 +174,10 @@ impl Engine {
     /// Asks the ledger for more rows: open ones first and all of them, then ready ones as the window allows.
     fn read_on(&mut self, id: LaneId, now: Now) {
         const OPEN_PAGE: usize = 1024;
-        let draining = self.draining || self.ended;
+        if self.ended {
+            return;
+        }
+        let closed = self.draining || self.closing;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if lane.open_rows.more && !lane.open_rows.asked {
             lane.open_rows.asked = true;
@@ -171,7 +187,7 @@ impl Engine {
         let room = lane.window().saturating_sub(lane.unsent);
         let wanted = lane.open_rows.is_done() && lane.ready_rows.more && !lane.ready_rows.asked;
         // Half a window at a time, so that reading is one query for many rows.
-        if wanted && lane.halt.is_none() && !draining && room >= lane.window() / 2 {
+        if wanted && lane.halt.is_none() && !closed && room >= lane.window() / 2 {
             lane.ready_rows.asked = true;
             lane.numbers.sweep(now.tick);
             let after = lane.ready_rows.after;
@@ -194,7 +210,7 @@ impl Engine {
         }
     }
 
-    fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>, now: Now) {
+    fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>) {
         let waiting = self.commits.remove(&record).unwrap_or_default();
         let mut receipts: HashMap<RowNumber, Receipt> =
             receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
@@ -203,7 +219,7 @@ impl Engine {
             let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else {
                 continue;
             };
-            slot.stage = Stage::Armed(receipt, now);
+            slot.stage = Stage::Armed(receipt);
             if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
                 lane.intents = lane.intents.saturating_sub(1);
                 lane.armed.push_back(row);

@@ -13,9 +13,11 @@ use crate::domain::{
 use crate::lifecycle::{Event, Intent, Phase};
 use crate::protocol::Submit;
 
-/// A committed intent older than this is undone: the process was held up, and "no such order" counts from
-/// the intent's time.
-const ARMED_MAX: Duration = Duration::from_secs(2);
+/// An intent that could not leave within this is undone: the process or its ledger was held up. After a
+/// restart the rate counts on it too.
+pub(super) const INTENT_MAX: Duration = Duration::from_secs(5);
+/// So many intents in succession held up: the ledger cannot keep up with any submit.
+const HELD_UP_MAX: u32 = 5;
 /// Intents are recorded this long before the limiter lets them go, so that a commit holds up no slot.
 const ARM_LEAD: Duration = Duration::from_millis(20);
 /// Earlier ids are looked up again if that was longer ago.
@@ -42,8 +44,8 @@ impl Engine {
             let halted =
                 lane.halt.is_some() || operator.is_some_and(|name| lane.operator_halts.contains_key(name));
             let paused = lane.paused_until(operator, now.tick).is_some();
-            let armed_at = if let Stage::Armed(_, at) = &slot.stage { Some(*at) } else { None };
-            let fresh = armed_at.and_then(|at| now.elapsed_since(at)).is_some_and(|age| age <= ARMED_MAX);
+            let intended = slot.topup.quiet_since;
+            let fresh = intended.and_then(|at| now.elapsed_since(at)).is_some_and(|age| age <= INTENT_MAX);
             if self.draining || self.ended || halted {
                 self.withdraw(row, now);
                 self.leave(row);
@@ -52,6 +54,9 @@ impl Engine {
             if paused || !fresh {
                 self.withdraw(row, now);
                 self.requeue(row);
+                if !fresh {
+                    self.held_up(id, now);
+                }
                 continue;
             }
             match lane.submit_limit.take(now.tick) {
@@ -69,10 +74,26 @@ impl Engine {
         }
     }
 
+    /// An intent waited too long for its commit. Again and again, and no submit would ever leave.
+    fn held_up(&mut self, id: LaneId, now: Now) {
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        lane.held_up = lane.held_up.saturating_add(1);
+        if lane.held_up < HELD_UP_MAX {
+            return;
+        }
+        let message = format!(
+            "the ledger took over {} s to record a submit, {} times in succession; check its disk, then run again",
+            INTENT_MAX.as_secs(),
+            lane.held_up
+        );
+        let halt = Halt { operator: None, reason: Reason::Interrupted, code: String::new(), message };
+        self.halt(id, halt, now);
+    }
+
     fn send(&mut self, id: LaneId, row: RowNumber, now: Now) {
         let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get_mut(id.0)) else { return };
         let stage = std::mem::replace(&mut slot.stage, Stage::UnderWay(now.wall));
-        let Stage::Armed(receipt, _) = stage else { return };
+        let Stage::Armed(receipt) = stage else { return };
         let submit = Submit {
             id: receipt.into_id(),
             phone: slot.order.phone.clone(),
@@ -82,6 +103,7 @@ impl Engine {
         };
         match lane.config.codec.encode_submit(&submit) {
             Ok(request) => {
+                lane.held_up = 0;
                 lane.in_flight += 1;
                 lane.sent += 1;
                 slot.submitted = now.tick;
@@ -131,7 +153,7 @@ impl Engine {
         };
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if slot.verified.is_some_and(|at| now.tick.since(at) > VERIFIED_MAX) {
-            slot.verify = slot.topup.submitted_ids().into();
+            slot.verify = slot.ids_to_ask(&lane.config.codec);
             slot.verified = None;
             slot.stage = Stage::Checking;
             lane.checks.push_back(row);
@@ -204,6 +226,10 @@ impl Engine {
                     operator: slot.clearance.operator.clone(),
                 };
                 let verdict = lane.config.codec.decode_submit(&submit, &reply);
+                // "No usable answer" proves nothing about the provider, nor does one that may be cut.
+                let silence = |unclear: &Unclear| unclear.reason == Reason::NoAnswer;
+                let usable = !matches!(&verdict.meaning, SubmitMeaning::Unclear(unclear) if silence(unclear));
+                lane.proven = lane.proven || (reply.intact && usable);
                 self.answered(id, row, verdict, sent_at, now);
             }
         }
@@ -261,11 +287,6 @@ impl Engine {
         let words = verdict.answer.words.clone();
         if !self.record(row, Event::Answered { verdict, sent_at, can_ask }, now) {
             return;
-        }
-        if let Some(lane) = self.lanes.get_mut(id.0) {
-            let garbage =
-                matches!(&meaning, SubmitMeaning::Unclear(Unclear { reason: Reason::NoAnswer, .. }));
-            lane.proven = lane.proven || !garbage;
         }
         self.act_on(id, row, meaning, &words, now);
     }

@@ -68,7 +68,8 @@ pub struct LaneStart {
     pub open_numbers: Vec<String>,
     /// Last submits of numbers, for the spacing.
     pub spaced_numbers: Vec<(String, Now)>,
-    /// How long ago the submits of the last rate window were, for the limiter.
+    /// How long ago the intents of the last rate window and of five seconds before it were recorded, for the
+    /// limiter (a submit leaves at most five seconds after its intent).
     pub recent_submits: Vec<Duration>,
 }
 

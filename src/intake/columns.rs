@@ -2,7 +2,7 @@
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::Fault;
+use super::{Fault, TopupColumn};
 use crate::domain::Currency;
 
 /// A column with a meaning (`contract.md` 3).
@@ -258,6 +258,10 @@ impl Columns {
     pub fn find<S: AsRef<str>>(header: &[S], line: u64) -> Result<Self, Fault> {
         let mut columns = Self::default();
         for (place, title) in header.iter().map(AsRef::as_ref).enumerate() {
+            // Ours (`topup_amount`) never mean the user's own columns.
+            if TopupColumn::of(title).is_some() {
+                continue;
+            }
             let Some((column, currency)) = meaning(title) else { continue };
             let at = column.index();
             let (Some(slot), Some(name)) = (columns.places.get_mut(at), columns.titles.get_mut(at)) else {
@@ -355,5 +359,7 @@ mod tests {
         let fault = Columns::find(&["phone", "amount", "SĐT"], 1).unwrap_err();
         assert!(fault.to_string().contains("\"SĐT\""), "{fault}");
         assert!(Columns::find(&["phone", "note", "memo"], 1).is_ok());
+        let ours = Columns::find(&["topup_phone", "amount", "topup_amount"], 1).unwrap();
+        assert_eq!((ours.place(Column::Phone), ours.place(Column::Amount)), (None, Some(1)));
     }
 }

@@ -232,6 +232,14 @@ fn phone_cells(text: &str, whole: bool, found: &Found) -> Vec<String> {
     phones
 }
 
+/// A header that was found is of use only with a phone column, or when it is one of ours.
+pub(super) fn with_phone_column(found: Found) -> Result<Found, Fault> {
+    if found.columns.place(Column::Phone).is_some() || is_ours(&found.header).is_some() {
+        return Ok(found);
+    }
+    Err(no_header(std::slice::from_ref(&found)))
+}
+
 /// Why no delimiter gives a header with a phone column.
 fn no_header(found: &[Found]) -> Fault {
     let Some(best) = found.iter().rev().max_by_key(|f| f.header.len()) else { return Fault::Empty };

@@ -6,16 +6,15 @@ mod columns;
 mod dialect;
 mod encoding;
 mod fault;
-mod formula;
 mod records;
 mod results;
 mod row;
 mod source;
+mod workbook;
 
 pub use columns::{Column, Columns};
 pub use dialect::{Dialect, LineEnd};
 pub use fault::{Fault, FileFault};
-pub use formula::{neutralise, restore};
 pub use results::{ResultsRow, ResultsSource, TOPUP_COLUMNS, TopupColumn};
 pub use row::{Broken, Cells, RawRow};
 pub use source::{Digest, Overrides, Source};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::source::Mode;
-use super::{Cells, Columns, Dialect, Digest, Fault, FileFault, Overrides, RawRow, Source, restore};
+use super::{Cells, Columns, Dialect, Digest, Fault, FileFault, Overrides, RawRow, Source};
+use crate::domain::restore;
 
 macro_rules! topup_columns {
     ($($(#[$meta:meta])* $variant:ident = $name:literal),+ $(,)?) => {

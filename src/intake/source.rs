@@ -12,6 +12,7 @@ use super::bytes::{Stream, Text};
 use super::dialect::{self, Found};
 use super::encoding::{self, Sniffed};
 use super::records::Records;
+use super::workbook::{Book, Packing};
 use super::{Broken, Cells, Columns, Dialect, Fault, FileFault, RawRow};
 use crate::domain::RowNumber;
 
@@ -49,6 +50,28 @@ pub(super) enum Mode {
     Results,
 }
 
+/// Where rows come from.
+enum Backend {
+    Text(Records),
+    Book(Book),
+}
+
+impl Backend {
+    fn next(&mut self, cells: &mut Cells) -> Result<Option<(u64, Option<Broken>)>, Fault> {
+        match self {
+            Self::Text(records) => records.next(cells),
+            Self::Book(book) => Ok(book.next(cells)),
+        }
+    }
+
+    fn digest(&self) -> (u64, [u8; 32]) {
+        match self {
+            Self::Text(records) => records.digest(),
+            Self::Book(book) => book.digest(),
+        }
+    }
+}
+
 /// Size and time of a file on disk.
 type Stamp = (u64, Option<SystemTime>);
 
@@ -59,7 +82,7 @@ pub struct Source {
     header: Vec<String>,
     header_line: u64,
     columns: Columns,
-    records: Records,
+    backend: Backend,
     rows: u64,
     /// The open file and what it was on opening.
     on_disk: Option<(File, Stamp)>,
@@ -135,11 +158,17 @@ impl Source {
         if head.is_empty() {
             return Err(Fault::Empty);
         }
+        let ending = path.and_then(Path::extension).and_then(|ending| ending.to_str());
+        if let Some(packing) = Packing::of(&head, ending) {
+            let all = Box::new(Cursor::new(head).chain(stream));
+            return Self::start_book(name, all, packing, overrides.sheet.as_deref(), mode);
+        }
         let mut sniffed = encoding::sniff(&head, whole, overrides.encoding.as_deref())?;
         if let (Some(path), true) = (path, sniffed.encoding == UTF_8 && sniffed.mark == 0)
             && overrides.encoding.is_none()
             && head.is_ascii()
             && !whole
+            && path.is_file()
             && let Some(sample) = legacy_sample(path, &head)?
         {
             sniffed.encoding = encoding::legacy(&sample, false)?;
@@ -161,18 +190,42 @@ impl Source {
             line_end: found.line_end,
             sheet: None,
         };
-        Ok(Self {
+        Ok(Self::with(name, dialect, found, Backend::Text(records)))
+    }
+
+    fn start_book(
+        name: &str,
+        stream: Stream,
+        packing: Packing,
+        sheet: Option<&str>,
+        mode: Mode,
+    ) -> Result<Self, Fault> {
+        let (book, found, sheet) = Book::open(stream, packing, sheet)?;
+        check_mode(&found, mode)?;
+        // Results of a workbook: comma, BOM, CRLF (`contract.md` 4).
+        let dialect = Dialect {
+            encoding: UTF_8.name().to_owned(),
+            bom: true,
+            delimiter: found.delimiter,
+            line_end: found.line_end,
+            sheet: Some(sheet),
+        };
+        Ok(Self::with(name, dialect, found, Backend::Book(book)))
+    }
+
+    fn with(name: &str, dialect: Dialect, found: Found, backend: Backend) -> Self {
+        Self {
             name: name.to_owned(),
             dialect,
             header_line: found.line,
             header: found.header,
             columns: found.columns,
-            records,
+            backend,
             rows: 0,
             on_disk: None,
             expected: None,
             done: None,
-        })
+        }
     }
 
     /// The titles, as the file writes them.
@@ -213,7 +266,7 @@ impl Source {
         if self.done.is_some() {
             return Ok(false);
         }
-        while let Some((line, broken)) = self.records.next(&mut row.cells)? {
+        while let Some((line, broken)) = self.backend.next(&mut row.cells)? {
             if row.cells.is_blank() && broken.is_none() {
                 continue;
             }
@@ -239,7 +292,7 @@ impl Source {
     }
 
     fn end(&self) -> Result<Digest, Fault> {
-        let (bytes, sha256) = self.records.digest();
+        let (bytes, sha256) = self.backend.digest();
         let digest = Digest { sha256, bytes, rows: self.rows };
         if let Some((file, before)) = &self.on_disk
             && (stamp(file)? != *before || (before.0 != bytes && file.metadata()?.is_file()))

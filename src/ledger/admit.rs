@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::append::{Appender, OrderColumns, claim_id, join_cells, json, phase_word};
+use super::append::{Appender, OrderColumns, account_number, claim_id, join_cells, json, phase_word};
 use super::chain::AdmissionDigest;
 use super::record::{BatchEvent, BatchId, path_text, signed};
 use super::{Ledger, LedgerError};
-use crate::domain::{BatchName, Order, RowNumber, WallTime};
+use crate::domain::{AccountId, BatchName, Order, RowNumber, WallTime};
 use crate::lifecycle::TopUp;
 use crate::report::OutputDialect;
 
@@ -62,8 +62,8 @@ pub enum AdmitError<E> {
 }
 
 const INSERT_ROW: &str = "INSERT INTO rows(batch, row, line, cells, admitted_order, admitted_state, notes,
-     account, phone, goods, amount, phase, state, changed_at)
-     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?6, ?13)";
+     account, phone, goods, amount, phase, open, state, changed_at)
+     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, ?14)";
 
 impl Ledger {
     /// Stores a batch with all its rows in one transaction: when this returns, they are on disk. Memory does
@@ -80,7 +80,7 @@ impl Ledger {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&path, &e);
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         let id = insert_batch(&tx, batch, &path)?;
-        let admission = Admission { conn: &tx, path: &path, batch: id, at: batch.at };
+        let mut admission = Admission { conn: &tx, path: &path, batch: id, at: batch.at, account: None };
         let mut digest =
             AdmissionDigest::of_batch(&batch.name, &batch.file_sha256, &batch.header, batch.sandbox);
         let mut count: u64 = 0;
@@ -131,17 +131,18 @@ struct Admission<'c> {
     path: &'c Path,
     batch: i64,
     at: WallTime,
+    /// The account of the row before, most often that of the next one too.
+    account: Option<(AccountId, i64)>,
 }
 
 impl Admission<'_> {
-    fn insert(&self, admitted: &AdmittedRow, digest: &mut AdmissionDigest) -> Result<(), LedgerError> {
+    fn insert(&mut self, admitted: &AdmittedRow, digest: &mut AdmissionDigest) -> Result<(), LedgerError> {
         let (row, line) = (signed(admitted.row.0), signed(admitted.line));
         let cells = join_cells(admitted.row, &admitted.cells)?;
         let order = admitted.order.as_ref().map(|order| json(self.path, order)).transpose()?;
         let state = json(self.path, &admitted.state)?;
         let notes = if admitted.notes.is_empty() { String::new() } else { json(self.path, &admitted.notes)? };
-        let columns = admitted.order.as_ref().map(|order| OrderColumns::of(self.conn, self.path, order));
-        let columns = columns.transpose()?;
+        let columns = admitted.order.as_ref().map(|order| self.columns(order)).transpose()?;
         digest.add(row, line, [&cells, order.as_deref().unwrap_or_default(), &state, &notes]);
         let values = params![
             self.batch,
@@ -156,6 +157,7 @@ impl Admission<'_> {
             columns.as_ref().map(|c| &c.goods),
             columns.as_ref().and_then(|c| c.amount.as_ref()),
             phase_word(admitted.state.phase),
+            admitted.state.phase.is_open(),
             self.at.0
         ];
         let done = self.conn.prepare_cached(INSERT_ROW).and_then(|mut insert| insert.execute(values));
@@ -164,5 +166,14 @@ impl Admission<'_> {
             claim_id(self.conn, self.path, self.batch, admitted.row, &id.id)?;
         }
         Ok(())
+    }
+
+    fn columns(&mut self, order: &Order) -> Result<OrderColumns, LedgerError> {
+        if let Some((_, number)) = self.account.as_ref().filter(|(account, _)| *account == order.account) {
+            return Ok(OrderColumns::of(order, *number));
+        }
+        let number = account_number(self.conn, self.path, &order.account)?;
+        self.account = Some((order.account.clone(), number));
+        Ok(OrderColumns::of(order, number))
     }
 }

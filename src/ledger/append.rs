@@ -119,13 +119,14 @@ impl<'c> Appender<'c> {
     /// Where the row stands after the entry. An intent is refused unless the row stands ready in a batch that
     /// goes on: whatever went wrong above, no order is sent twice.
     fn project(&self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
-        const SET: &str = "UPDATE rows SET phase = ?3, state = ?4, changed_at = max(changed_at, ?5) WHERE batch = ?1 AND row = ?2";
+        const SET: &str = "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2";
         const SET_READY: &str =
-            "UPDATE rows SET phase = ?3, state = ?4, changed_at = max(changed_at, ?5) WHERE batch = ?1 AND row = ?2
+            "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2
              AND phase = 'ready' AND (SELECT cancelled_at FROM batches WHERE id = ?1) IS NULL";
         let is_intent = matches!(entry.event, Event::Intent(_));
-        let (phase, state) = (phase_word(entry.state.phase), json(self.path, &entry.state)?);
-        let values = params![batch, signed(entry.row.0), phase, state, entry.at.0];
+        let (phase, state) = (entry.state.phase, json(self.path, &entry.state)?);
+        let (word, open) = (phase_word(phase), phase.is_open());
+        let values = params![batch, signed(entry.row.0), word, open, state, entry.at.0];
         if self.execute(if is_intent { SET_READY } else { SET }, values)? == 1 {
             Ok(())
         } else if is_intent {
@@ -146,7 +147,8 @@ impl<'c> Appender<'c> {
     }
 
     fn new_order(&self, batch: i64, row: i64, order: &Order) -> Result<(), LedgerError> {
-        let columns = OrderColumns::of(self.conn, self.path, order)?;
+        let account = account_number(self.conn, self.path, &order.account)?;
+        let columns = OrderColumns::of(order, account);
         let sql = "UPDATE rows SET new_order = ?3, account = ?4, phone = ?5, goods = ?6, amount = ?7
                    WHERE batch = ?1 AND row = ?2";
         let values = params![
@@ -196,13 +198,13 @@ pub(super) struct OrderColumns {
 }
 
 impl OrderColumns {
-    pub(super) fn of(conn: &Connection, path: &Path, order: &Order) -> Result<Self, LedgerError> {
-        Ok(Self {
-            account: account_number(conn, &order.account).map_err(|e| LedgerError::of_sqlite(path, &e))?,
+    pub(super) fn of(order: &Order, account: i64) -> Self {
+        Self {
+            account,
             phone: order.phone.digits().to_owned(),
             goods: order.goods.canonical(),
             amount: amount_text(order),
-        })
+        }
     }
 }
 
@@ -212,15 +214,21 @@ pub(super) fn amount_text(order: &Order) -> Option<String> {
 }
 
 /// The account's number in this ledger, given to it where it has none.
-fn account_number(conn: &Connection, account: &AccountId) -> rusqlite::Result<i64> {
+pub(super) fn account_number(
+    conn: &Connection,
+    path: &Path,
+    account: &AccountId,
+) -> Result<i64, LedgerError> {
     let key = params![account.kind.as_str(), account.tag()];
-    let sql = "SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2";
-    let found = conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
-    if let Some(id) = found {
-        return Ok(id);
-    }
-    conn.execute("INSERT INTO accounts(kind, tag) VALUES(?1, ?2)", key)?;
-    Ok(conn.last_insert_rowid())
+    let number = || {
+        let mut ask = conn.prepare_cached("SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2")?;
+        if let Some(id) = ask.query_row(key, |row| row.get(0)).optional()? {
+            return Ok(id);
+        }
+        conn.execute("INSERT INTO accounts(kind, tag) VALUES(?1, ?2)", key)?;
+        Ok(conn.last_insert_rowid())
+    };
+    number().map_err(|e| LedgerError::of_sqlite(path, &e))
 }
 
 /// Binds an id to its row; an id of another row is refused.

@@ -1,12 +1,11 @@
 //! What limits need to know of the past: submits of an account, numbers under way, repeats, spending; and the
 //! hints a listener leaves.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use rust_decimal::Decimal;
 
 use super::append::amount_text;
 use super::record::{BatchId, signed, unsigned};
-use super::schema::OPEN_PHASES;
 use super::{Ledger, LedgerError};
 use crate::domain::{
     AccountId, BatchName, Boot, Currency, Money, Now, Order, ProviderRef, RowNumber, Status, Tick,
@@ -81,15 +80,13 @@ impl Ledger {
         account: &AccountId,
         except: Option<BatchId>,
     ) -> Result<Vec<String>, LedgerError> {
-        let sql = format!(
-            "SELECT DISTINCT phone FROM rows INDEXED BY rows_open WHERE {OPEN_PHASES} AND batch <> ?3
-             AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)"
-        );
+        let sql = "SELECT DISTINCT phone FROM rows INDEXED BY rows_open WHERE open = 1 AND batch <> ?3
+             AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
         let values = params![account.kind.as_str(), account.tag(), except.map_or(0, |b| b.0)];
-        self.list(&sql, values, |row| row.get(0))
+        self.list(sql, values, |row| row.get(0))
     }
 
-    /// The latest order of another batch than `except` for the same number, product and amount that is
+    /// An order of another batch than `except` for the same number, product and amount that is
     /// succeeded, pending, unknown or still to be sent and changed at `since` or later.
     ///
     /// # Errors
@@ -105,7 +102,7 @@ impl Ledger {
                    AND r.changed_at >= ?5
                    AND (r.phase IN ('sending','pending','unknown','asking','succeeded')
                         OR (r.phase = 'ready' AND b.cancelled_at IS NULL))
-                   ORDER BY r.changed_at DESC LIMIT 1";
+                   LIMIT 1";
         let values = params![
             order.phone.digits(),
             order.goods.canonical(),
@@ -191,19 +188,33 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn append_hint(&self, hint: &Hint) -> Result<u64, LedgerError> {
-        let values = params![
-            hint.provider,
-            hint.id.as_ref().map(TransactionId::as_str),
-            hint.provider_ref.as_ref().map(ProviderRef::as_str),
-            hint.received_at.0
-        ];
+        self.append_hints(std::slice::from_ref(hint))
+    }
+
+    /// Keeps several hints in one transaction, so that a submitting process waits for one commit instead of
+    /// many; gives the sequence number of the last hint kept. All are kept, or none.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn append_hints(&self, hints: &[Hint]) -> Result<u64, LedgerError> {
         self.sql(|conn| {
+            // Immediate: it waits for the write lock before it has read anything, so it never meets a snapshot
+            // that another process has overtaken.
+            let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
             let sql = "INSERT INTO hints(provider, id, provider_ref, received_at) VALUES(?1, ?2, ?3, ?4)";
-            conn.prepare_cached(sql)?.execute(values)?;
-            let seq = conn.last_insert_rowid();
-            let old = seq.saturating_sub(HINTS_MAX);
-            conn.prepare_cached("DELETE FROM hints WHERE seq <= ?1")?.execute([old])?;
-            Ok(unsigned(seq))
+            for hint in hints {
+                tx.prepare_cached(sql)?.execute(params![
+                    hint.provider,
+                    hint.id.as_ref().map(TransactionId::as_str),
+                    hint.provider_ref.as_ref().map(ProviderRef::as_str),
+                    hint.received_at.0
+                ])?;
+            }
+            let last: i64 = tx.query_row("SELECT coalesce(max(seq), 0) FROM hints", [], |row| row.get(0))?;
+            let old = last.saturating_sub(HINTS_MAX);
+            tx.prepare_cached("DELETE FROM hints WHERE seq <= ?1")?.execute([old])?;
+            tx.commit()?;
+            Ok(unsigned(last))
         })
     }
 

@@ -11,6 +11,8 @@ mod chain;
 mod error;
 mod limits;
 mod lock;
+#[doc(hidden)]
+pub mod memory;
 mod open;
 mod read;
 mod record;

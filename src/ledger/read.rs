@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
 
 use super::record::{BatchId, RowBody, path_of, signed, unsigned};
-use super::schema::OPEN_PHASES;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, RowNumber, TransactionId, WallTime};
 use crate::lifecycle::{Event, Phase, StoredRow};
@@ -100,7 +99,7 @@ impl Ledger {
         let clause = "WHERE substr(name, 1, length(name) - 9) = ?1 AND cancelled_at IS NULL ORDER BY id";
         let mut unfinished = Vec::new();
         for batch in self.infos(clause, [stem])? {
-            let sql = "SELECT count(*) FROM rows WHERE batch = ?1 AND phase = 'ready'";
+            let sql = "SELECT count(*) FROM rows INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
             let ready = self.sql(|conn| conn.query_row(sql, [batch.id.0], |row| row.get(0)))?;
             if ready > 0 {
                 unfinished.push((batch, unsigned(ready)));
@@ -179,23 +178,16 @@ impl Ledger {
         after: Option<(BatchId, RowNumber)>,
         limit: u32,
     ) -> Result<Vec<(BatchId, StoredRow)>, LedgerError> {
-        let last_batch = after.map_or(0, |(batch, _)| batch.0);
-        let last_row = after_row(after.map(|(_, row)| row));
-        let read = |clause: String| {
-            self.list(
-                &format!("{ROW} {clause}"),
-                params![last_batch, last_row, limit, batch.map(|b| b.0)],
-                |row| Ok((BatchId(row.get(6)?), raw_row(row)?)),
-            )
-        };
-        let found = match batch {
-            Some(_) => read(format!(
-                "WHERE batch = ?4 AND (?4, row) > (?1, ?2) AND {OPEN_PHASES} ORDER BY row LIMIT ?3"
-            )),
-            None => read(format!(
-                "WHERE (batch, row) > (?1, ?2) AND {OPEN_PHASES} AND ?4 IS NULL ORDER BY batch, row LIMIT ?3"
-            )),
-        }?;
+        // Without INDEXED BY, SQLite would walk through all rows of the batch.
+        let sql = format!(
+            "{ROW} INDEXED BY rows_open WHERE open = 1 AND (batch, row) > (?1, ?2) AND batch <= ?3
+             ORDER BY batch, row LIMIT ?4"
+        );
+        let first = batch.map_or((-1, -1), |batch| (batch.0, -1));
+        let start = after.map_or(first, |(batch, row)| first.max((batch.0, signed(row.0))));
+        let last = batch.map_or(i64::MAX, |batch| batch.0);
+        let values = params![start.0, start.1, last, limit];
+        let found = self.list(&sql, values, |row| Ok((BatchId(row.get(6)?), raw_row(row)?)))?;
         found.into_iter().map(|(batch, raw)| Ok((batch, raw.decode(&self.path)?))).collect()
     }
 
@@ -210,12 +202,10 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = format!(
-            "INDEXED BY rows_open WHERE batch = ?1 AND {OPEN_PHASES} AND row > ?4
-             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5"
-        );
+        let clause = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(&clause, params![batch.0, kind, tag, after_row(after), limit])
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
     }
 
     /// One row.

@@ -135,7 +135,7 @@ fn batch_of(file: impl BufRead) -> io::Result<Option<String>> {
     let (Some(Ok(header)), Some(Ok(row))) = (records.next(), records.next()) else { return Ok(None) };
     let Some(column) = header.iter().position(|cell| cell == COLUMN) else { return Ok(None) };
     let cell = row.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
-    Ok(cell.map(|cell| restore(cell).into_owned()))
+    Ok(cell.map(|cell| restore(cell).to_owned()))
 }
 
 const COLUMN: &[u8] = b"topup_batch";

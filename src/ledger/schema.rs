@@ -8,12 +8,8 @@ pub(super) const APPLICATION_ID: i64 = 0x4274_5570;
 /// The newest schema this program knows.
 pub(super) const SCHEMA: i64 = 1;
 
-/// Phases in which money may be under way. The text must stand in queries exactly as in the index, or SQLite
-/// does not use it.
-pub(super) const OPEN_PHASES: &str = "phase IN ('sending','pending','unknown','asking')";
-
 /// Rows and events are facts: what was admitted and what happened is never changed. The rest of `rows` is a
-/// projection of it. Cells are joined by NUL. `new_cells` and `new_order` are those of a corrected file.
+/// projection of it; `open` says of a phase that money may be under way. Cells are joined by NUL. `new_cells` and `new_order` are those of a corrected file.
 /// Every id ever intended stands in `ids`; every submit, with its number as it was then, in `submits`.
 const TABLES: &str = "
 CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
@@ -28,11 +24,11 @@ CREATE TABLE rows(
   cells BLOB NOT NULL, admitted_order TEXT, admitted_state TEXT NOT NULL, notes TEXT NOT NULL,
   new_cells BLOB, new_order TEXT,
   account INTEGER REFERENCES accounts(id), phone TEXT, goods TEXT, amount TEXT,
-  phase TEXT NOT NULL, state TEXT NOT NULL, changed_at INTEGER NOT NULL,
+  phase TEXT NOT NULL, open INTEGER NOT NULL, state TEXT NOT NULL, changed_at INTEGER NOT NULL,
   PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
 CREATE INDEX rows_ready ON rows(batch, account, row) WHERE phase = 'ready';
-CREATE INDEX rows_open ON rows(batch, row) WHERE phase IN ('sending','pending','unknown','asking');
-CREATE INDEX rows_phone ON rows(phone, goods, amount) WHERE phone IS NOT NULL;
+CREATE INDEX rows_open ON rows(batch, row) WHERE open = 1;
+CREATE INDEX rows_phone ON rows(phone) WHERE phone IS NOT NULL;
 CREATE TABLE events(
   seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batches(id), row INTEGER, at INTEGER NOT NULL,
   body TEXT NOT NULL, hash BLOB NOT NULL) STRICT;

@@ -78,7 +78,7 @@ impl VerifyReport {
 }
 
 const ROWS: &str = "SELECT r.row, r.line, r.cells, r.admitted_order, r.admitted_state, r.notes, r.new_cells,
-     r.new_order, a.kind, a.tag, r.phone, r.goods, r.amount, r.phase, r.state, r.changed_at
+     r.new_order, a.kind, a.tag, r.phone, r.goods, r.amount, r.phase, r.open, r.state, r.changed_at
      FROM rows r LEFT JOIN accounts a ON a.id = r.account WHERE r.batch = ?1 ORDER BY r.row";
 
 impl Ledger {
@@ -274,6 +274,7 @@ struct Stored {
     /// Kind and tag of the account, number, goods, amount.
     found_by: [Option<String>; 5],
     phase: String,
+    open: bool,
     state: String,
     changed_at: i64,
 }
@@ -291,8 +292,9 @@ impl Stored {
             new_order: row.get(7)?,
             found_by: [row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?],
             phase: row.get(13)?,
-            state: row.get(14)?,
-            changed_at: row.get(15)?,
+            open: row.get(14)?,
+            state: row.get(15)?,
+            changed_at: row.get(16)?,
         })
     }
 }
@@ -371,7 +373,10 @@ impl Rebuilt {
         let order_stays = if self.readmitted { new_order == self.order } else { stored.new_order.is_none() };
         let same = [
             ("state", state.as_ref() == Some(&self.state)),
-            ("phase", stored.phase == phase_word(self.state.phase)),
+            (
+                "phase",
+                stored.phase == phase_word(self.state.phase) && stored.open == self.state.phase.is_open(),
+            ),
             ("order", order_stays),
             ("number, product, amount or account", found_by == stored.found_by),
             ("cells", self.new_cells.as_deref().map(str::as_bytes) == stored.new_cells.as_deref()),

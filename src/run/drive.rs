@@ -72,12 +72,21 @@ pub enum Ended {
     Left,
 }
 
+/// How one provider is reached.
+#[derive(Clone, Debug)]
+pub struct LaneClients {
+    /// For submits.
+    pub submit: Client,
+    /// For everything that spends nothing.
+    pub look_up: Client,
+}
+
 /// One run of an engine.
 pub struct Drive<'a> {
     /// The engine at its start.
     pub engine: Engine,
-    /// A client for each lane, in its order.
-    pub clients: Vec<Client>,
+    /// Clients for each lane, in its order.
+    pub clients: Vec<LaneClients>,
     /// The ledger's one writer.
     pub writer: &'a Writer,
     /// The batch.
@@ -143,7 +152,9 @@ impl Drive<'_> {
                     });
                 }
                 Command::Call { call, lane, request } => {
-                    let Some(client) = self.clients.get(lane.0).cloned() else { continue };
+                    let Some(clients) = self.clients.get(lane.0) else { continue };
+                    let submits = self.engine.is_submit(call);
+                    let client = if submits { &clients.submit } else { &clients.look_up }.clone();
                     let sender = sender.clone();
                     tokio::spawn(async move {
                         let delivery = client.send(&request).await;

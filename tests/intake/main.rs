@@ -5,3 +5,4 @@ mod cells;
 mod files;
 mod judge;
 mod properties;
+mod workbooks;

@@ -63,6 +63,7 @@ fn a_changed_byte_in_a_row_is_found() {
     let projection = [
         "state = replace(state, '\"submits\":1', '\"submits\":2')",
         "phase = 'failed'",
+        "open = 1",
         "phone = '84999999999'",
         "amount = '1'",
         "account = NULL",

@@ -30,7 +30,9 @@ pub async fn products(global: &GlobalArgs, args: &ProductsArgs) -> Result<Exit, 
     let client = Client::new(entry.net_options())?;
     let told = |asked: Asked| match asked {
         Asked::Told(told @ (Told::Catalogue(_) | Told::Operator { .. })) => Ok(told),
-        other => Err(Stop::internal(format!("{} does not tell: {}", entry.name, other.trouble()))),
+        other @ (Asked::Told(_) | Asked::Silent(_) | Asked::NoSuchCall) => {
+            Err(Stop::internal(format!("{} does not tell: {}", entry.name, other.trouble())))
+        }
     };
     let mut operator = None;
     let question = match (&phone, entry.kind) {

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use crate::cli::args::{GlobalArgs, RunArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
+use crate::cli::listening::Listening;
 use crate::cli::plan;
 use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session};
@@ -31,6 +32,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     let spool = if args.file.as_os_str() == "-" { Some(spool_stdin()?) } else { None };
     let input = open_input(&context, args, spool.as_ref().map(|(_, path)| path.as_path()))?;
     let (lock, mut ledger) = context.own_ledger()?;
+    let _listening = Listening::beside(&context, args.listen, global.verbose > 0)?;
     let results = results_path(args, &input, context.sandbox);
     let found = ledger.find_batch(input.batch.as_str())?;
     let mut preflights = Preflights::default();
@@ -121,7 +123,7 @@ fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results:
             results.display()
         )));
     }
-    for (other, rows) in ledger.unfinished_batches_of_stem(&input.stem)? {
+    if let Some((other, rows)) = ledger.unfinished_batches_of_stem(&input.stem)?.into_iter().next() {
         let changed = changed_rows(ledger, &other, input)?;
         return Err(Stop::refused(format!(
             "batch {} came from an earlier version of this file and still has {rows} rows to be sent. {changed} \
