@@ -130,7 +130,7 @@ pub async fn send(
     preflights: Preflights,
     sending: Sending<'_>,
 ) -> Result<Exit, Stop> {
-    session.begin(sending.command).await?;
+    session.begin(context, sending.command).await?;
     let done = legs(context, session, &preflights, &sending).await;
     match done {
         Ok(Outcome::Over) => wrap_up(context, session, Exit::Success, None, sending.results).await,

@@ -1,8 +1,9 @@
 //! One process's work on one batch: lanes from settings and ledger, engine runs, rows from the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::context::Context;
 use super::settings::{ProviderSettings, Rate, Settings};
 use super::stop::Stop;
 use crate::domain::{Catalogue, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
@@ -165,13 +166,29 @@ impl Session {
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails.
-    pub async fn begin(&self, command: &str) -> Result<(), Stop> {
+    pub async fn begin(&self, context: &Context, command: &str) -> Result<(), Stop> {
+        let addresses: BTreeMap<String, String> = context
+            .settings()?
+            .providers
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.base_url().to_string()))
+            .collect();
+        // A sandbox has another port every time.
+        let before = self.ledger.last_run(self.batch.id)?.filter(|_| !context.sandbox);
+        for (name, old) in before.map(|run| run.addresses).unwrap_or_default() {
+            if let Some(new) = addresses.get(&name).filter(|new| **new != old) {
+                context.terminal.complain(&format!(
+                    "Note: {name} was reached at {old} when this batch was last worked on, now at {new}"
+                ));
+            }
+        }
         let event = BatchEvent::RunStarted {
             command: command.to_owned(),
             user: user_name(),
             host: host_name(),
             pid: std::process::id(),
             at: self.clock.now(),
+            addresses,
         };
         self.note(event).await
     }
