@@ -42,6 +42,26 @@ fn every_module_stands_on_a_floor() {
 }
 
 #[test]
+fn the_architecture_page_shows_these_floors() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let mut shown: Vec<(usize, &str)> = Vec::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("//! | ")) {
+        let mut cells = line.split(" | ");
+        if let (Some(Ok(floor)), Some(module)) = (cells.next().map(str::parse), cells.next()) {
+            shown.push((floor, module.trim_matches(['[', '`', ']'])));
+        }
+    }
+    let mut built: Vec<(usize, &str)> = FLOORS
+        .iter()
+        .enumerate()
+        .flat_map(|(floor, modules)| modules.iter().map(move |m| (floor, *m)))
+        .collect();
+    shown.sort_unstable();
+    built.sort_unstable();
+    assert_eq!(shown, built);
+}
+
+#[test]
 fn every_file_says_its_role_and_silences_no_lint() {
     let mut all = sources();
     all.extend(files("tests"));

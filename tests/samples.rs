@@ -35,12 +35,10 @@ impl Place {
 /// Rows by `topup_status` and `topup_reason`.
 fn tally(results: &[u8], delimiter: u8) -> BTreeMap<(String, String), usize> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(results);
-    let header = reader.headers().unwrap().clone();
-    let at = |title: &str| header.iter().position(|name| name == title).unwrap();
-    let (status, reason) = (at("topup_status"), at("topup_reason"));
     let mut counts = BTreeMap::new();
-    for record in reader.records().map(Result::unwrap) {
-        *counts.entry((record[status].to_owned(), record[reason].to_owned())).or_insert(0) += 1;
+    for row in reader.deserialize::<BTreeMap<String, String>>().map(Result::unwrap) {
+        let cell = |title: &str| row.get(title).cloned().unwrap();
+        *counts.entry((cell("topup_status"), cell("topup_reason"))).or_insert(0) += 1;
     }
     counts
 }

@@ -36,6 +36,7 @@ impl Listening {
         let listen = settings.listen.as_ref().ok_or_else(|| not_configured(context))?;
         let entries: Vec<Entry> =
             settings.providers.iter().filter_map(|entry| Entry::of(&entry.name, &entry.codec)).collect();
+        let names: Vec<String> = entries.iter().map(|entry| entry.name().to_owned()).collect();
         if entries.is_empty() {
             return Err(Stop::refused("no configured provider has callbacks: connect-topup has none"));
         }
@@ -52,6 +53,12 @@ impl Listening {
             request_time_max: Options::REQUEST_TIME_MAX,
             now: Box::new(move || clock.now()),
         })?;
+        let paths: Vec<String> = names.iter().map(|name| format!("/<path_secret>/{name}")).collect();
+        context.terminal.say(&format!(
+            "Listening for callbacks at {}: {}",
+            listener.address(),
+            paths.join(", ")
+        ));
         warn(context.terminal, listen, listener.address());
         let teller = Teller { terminal: context.terminal, watch: listener.watch(), verbose, told: None };
         let task = tokio::spawn(teller.clone().keep_telling(clock));
@@ -68,9 +75,7 @@ impl Listening {
         verbose: bool,
     ) -> Result<Option<Self>, Stop> {
         let Some(address) = address else { return Ok(None) };
-        let listening = Self::start(context, Some(address), verbose)?;
-        context.terminal.say(&format!("Listening for callbacks at {}", listening.address()));
-        Ok(Some(listening))
+        Self::start(context, Some(address), verbose).map(Some)
     }
 
     /// Where.

@@ -39,11 +39,11 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
                 format!("{} {:?}: ", problem.column, shorten(&value))
             };
             let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
-            text.push_str(&wrapped(13, &words));
+            text.push_str(&wrapped(15, &words));
         }
         let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
         if more > 0 {
-            text.push_str(&format!("             and {} more\n", grouped(&more.to_string())));
+            text.push_str(&format!("               and {} more\n", grouped(&more.to_string())));
         }
     }
     for (note, (rows, first)) in &survey.notes {

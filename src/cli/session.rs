@@ -146,8 +146,8 @@ impl Session {
     pub fn new(lock: LedgerLock, ledger: Ledger, batch: BatchInfo, clock: Clock) -> Result<Self, Stop> {
         let writer = Writer::start(lock.ledger())?;
         let signals = Signals::new().map_err(|e| Stop::internal(format!("signals: {e}")))?;
-        let hints_seen = ledger.last_hint()?;
-        Ok(Self { _lock: lock, ledger, writer, batch, signals, clock, hints_seen })
+        // Hints of before count too: nobody may have looked since.
+        Ok(Self { _lock: lock, ledger, writer, batch, signals, clock, hints_seen: 0 })
     }
 
     /// Puts down an event of the batch, durable when this returns.
@@ -221,6 +221,7 @@ impl Session {
             batch: &self.batch,
             settings,
             selection: leg.selection,
+            follows_only: leg.mode == Mode::Follow,
             hints_seen: &mut self.hints_seen,
         };
         let drive = Drive {
@@ -294,6 +295,7 @@ struct LedgerRows<'a> {
     batch: &'a BatchInfo,
     settings: &'a Settings,
     selection: Selection,
+    follows_only: bool,
     hints_seen: &'a mut u64,
 }
 
@@ -320,7 +322,11 @@ impl Rows for LedgerRows<'_> {
         // A page that holds none of the chosen rows is no reason to stop: the next one may.
         loop {
             let page = if open {
-                self.ledger.open_page_of(self.batch.id, &entry.account, after, limit)?
+                if self.follows_only {
+                    self.ledger.unsettled_page_of(self.batch.id, &entry.account, after, limit)?
+                } else {
+                    self.ledger.open_page_of(self.batch.id, &entry.account, after, limit)?
+                }
             } else if retry {
                 self.ledger.sendable_page(self.batch.id, &entry.account, after, limit)?
             } else {
@@ -346,13 +352,29 @@ impl Rows for LedgerRows<'_> {
         }
     }
 
-    fn hints(&mut self) -> Result<Vec<TransactionId>, LedgerError> {
+    fn hints(&mut self) -> Result<(Vec<TransactionId>, Vec<(LaneId, Loaded)>), LedgerError> {
         const HINTS_MAX: u32 = 1000;
         let found = self.ledger.hints_after(*self.hints_seen, HINTS_MAX)?;
         if let Some((seq, _)) = found.last() {
             *self.hints_seen = *seq;
         }
-        Ok(found.into_iter().filter_map(|(_, hint)| hint.id).collect())
+        let ids: Vec<TransactionId> = found.into_iter().filter_map(|(_, hint)| hint.id).collect();
+        let mut turned_up = Vec::new();
+        for id in &ids {
+            let Some((batch, number)) = self.ledger.row_by_txn(id)? else { continue };
+            if batch != self.batch.id {
+                continue;
+            }
+            let Some(row) = self.ledger.row(batch, number)?.filter(|row| row.state.is_not_received()) else {
+                continue;
+            };
+            let Some(order) = row.order else { continue };
+            let lane = self.settings.providers.iter().position(|entry| entry.account == order.account);
+            if let Some(lane) = lane {
+                turned_up.push((LaneId(lane), Loaded { order, topup: row.state, verify: false }));
+            }
+        }
+        Ok((ids, turned_up))
     }
 }
 

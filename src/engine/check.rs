@@ -13,7 +13,7 @@ use crate::domain::{
     Tick, Told,
 };
 use crate::lifecycle::{Event, Phase};
-use crate::protocol::{Lookup, Question, rules};
+use crate::protocol::{Question, rules};
 
 impl Engine {
     /// Takes in a row that may be sent.
@@ -25,9 +25,6 @@ impl Engine {
             return;
         }
         lane.unsent += 1;
-        // Whoever was submitted before is looked up before it is submitted again, in a plain run too: it may
-        // stand here because an earlier `retry` got no answer to just that look-up.
-        let earlier = if verify || topup.submits > 0 { topup.submitted_ids() } else { Vec::new() };
         let known = self.clearances.remove(&row);
         let checked = known.is_some();
         let mut slot = Slot {
@@ -36,7 +33,7 @@ impl Engine {
             checked,
             stage: Stage::Checking,
             looks: 0,
-            verify: VecDeque::from(earlier),
+            verify: VecDeque::new(),
             verified: None,
             waited: None,
             submitted: Tick(0),
@@ -47,16 +44,11 @@ impl Engine {
             topup,
         };
         let codec = &lane.config.codec;
-        // Ids that nothing can be asked by are not waited for (contract 5: "where it can be asked").
-        slot.verify.retain(|past| {
-            let lookup = Lookup {
-                id: past.id.clone(),
-                provider_ref: past.provider_ref.clone(),
-                phone: slot.order.phone.clone(),
-                amount: slot.order.amount,
-            };
-            codec.encode_lookup(&lookup).is_some()
-        });
+        // Whoever was submitted before is looked up before it is submitted again, in a plain run too: it may
+        // stand here because an earlier `retry` got no answer to just that look-up.
+        if verify || slot.topup.submits > 0 {
+            slot.verify = slot.ids_to_ask(codec);
+        }
         if !slot.checked && codec.kind() == ProviderKind::ConnectTopup {
             let amount = slot.order.amount;
             slot.clearance = Clearance {
@@ -91,9 +83,8 @@ impl Engine {
             return;
         }
         let operator = slot.clearance.operator.clone();
-        if operator.as_ref().is_some_and(|name| lane.operator_halts.contains_key(name)) {
-            self.leave(row);
-            return;
+        if lane.is_halted(operator.as_deref()) {
+            return self.leave(row);
         }
         slot.stage = Stage::Cleared;
         lane.queue_cleared(operator, row, false);
@@ -109,8 +100,7 @@ impl Engine {
         if slot.holds_number {
             self.give_number_back(slot.lane, digits);
         } else {
-            let next = self.lanes.get_mut(slot.lane.0).and_then(|lane| lane.numbers.pass_on(digits));
-            self.number_freed(next);
+            self.number_freed(slot.lane, digits);
         }
     }
 
@@ -215,12 +205,7 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         let codec = &lane.config.codec;
         let request = match slot.verify.front() {
-            Some(past) => codec.encode_lookup(&Lookup {
-                id: past.id.clone(),
-                provider_ref: past.provider_ref.clone(),
-                phone: slot.order.phone.clone(),
-                amount: slot.order.amount,
-            }),
+            Some(past) => codec.encode_lookup(&slot.lookup_of(past)),
             None => codec.encode_question(&question_about(slot, codec.kind())),
         };
         match request {
@@ -263,12 +248,7 @@ impl Engine {
     fn verified(&mut self, id: LaneId, row: RowNumber, reply: &Reply, now: Now) {
         let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get(id.0)) else { return };
         let Some(past) = slot.verify.front() else { return };
-        let lookup = Lookup {
-            id: past.id.clone(),
-            provider_ref: past.provider_ref.clone(),
-            phone: slot.order.phone.clone(),
-            amount: slot.order.amount,
-        };
+        let lookup = slot.lookup_of(past);
         let verdict = lane.config.codec.decode_lookup(&lookup, reply);
         let current = slot.topup.id.as_ref() == Some(&lookup.id);
         let gives_way = current && slot.topup.is_not_received();
@@ -350,6 +330,10 @@ impl Engine {
         let salt = self.salt(row);
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Some(lane) = self.lanes.get(slot.lane.0) else { return };
+        if lane.halt.is_some() {
+            // The same answer, or the silence instead of one, halted the provider: there is nothing to wait for.
+            return self.leave(row);
+        }
         let wait = lane.config.follow.wait(slot.looks, salt);
         slot.looks = slot.looks.saturating_add(1);
         slot.waited = Some(waited);

@@ -16,7 +16,8 @@ impl Engine {
         let row = loaded.order.row;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         lane.numbers.hold(loaded.order.phone.digits());
-        let once = loaded.topup.phase == Phase::Asking && !loaded.topup.person_only;
+        let asking = loaded.topup.phase == Phase::Asking && !loaded.topup.person_only;
+        let once = asking || loaded.topup.is_not_received();
         let submitted = loaded
             .topup
             .quiet_since
@@ -132,9 +133,9 @@ impl Engine {
         let Some(slot) = self.drop_row(row) else { return };
         let submitted = if slot.submitted == Tick(0) { now.tick } else { slot.submitted };
         let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
-        let spacing = lane.config.phone_spacing;
-        let next = lane.numbers.release(slot.order.phone.digits(), submitted, spacing);
-        self.number_freed(next);
+        let (digits, spacing) = (slot.order.phone.digits(), lane.config.phone_spacing);
+        lane.numbers.release(digits, submitted, spacing);
+        self.number_freed(slot.lane, digits);
     }
 
     /// Only a person can settle it now: it leaves the run, its number stays busy.
@@ -144,19 +145,22 @@ impl Engine {
 
     /// Nothing was sent for the number after all.
     pub(super) fn give_number_back(&mut self, id: LaneId, digits: &str) {
-        let next = self.lanes.get_mut(id.0).and_then(|lane| lane.numbers.give_back(digits));
-        self.number_freed(next);
+        if let Some(lane) = self.lanes.get_mut(id.0) {
+            lane.numbers.give_back(digits);
+        }
+        self.number_freed(id, digits);
     }
 
-    /// The row that waited longest for a number goes on.
-    pub(super) fn number_freed(&mut self, next: Option<RowNumber>) {
-        let Some(row) = next else { return };
-        let waiting = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::NumberBusy));
-        let Some(slot) = waiting else { return };
-        slot.stage = Stage::Cleared;
-        let (id, operator) = (slot.lane, slot.clearance.operator.clone());
-        if let Some(lane) = self.lanes.get_mut(id.0) {
-            lane.queue_cleared(operator, row, true);
+    /// If no order is open for the number any more, the row that waited longest for it goes on.
+    pub(super) fn number_freed(&mut self, id: LaneId, digits: &str) {
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        while let Some(row) = lane.numbers.next_waiting(digits) {
+            let waiting = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::NumberBusy));
+            if let Some(slot) = waiting {
+                slot.stage = Stage::Cleared;
+                lane.queue_cleared(slot.clearance.operator.clone(), row, true);
+                return;
+            }
         }
     }
 
@@ -228,17 +232,20 @@ impl Engine {
         if closed { self.finish_row(row, now) } else { self.park(row) }
     }
 
-    /// A callback named an id: look at once, but never more often than the schedule's first wait.
+    /// A callback named an id: look at once, or as soon as the schedule's first wait since the last look is over.
     pub(super) fn hinted(&mut self, id: &TransactionId, now: Now) {
         let Some(row) = self.ids.get(id).copied() else { return };
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Stage::FollowAt(tick) = slot.stage else { return };
         let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
-        let rested = slot.looked.is_none_or(|at| now.tick.since(at) >= lane.config.follow.first_check);
-        if rested {
+        let rested_at = slot.looked.map_or(now.tick, |at| at.after(lane.config.follow.first_check));
+        if rested_at <= now.tick {
             slot.stage = Stage::FollowDue;
             lane.follow_due.push_back(row);
             self.due.remove(&(tick, row));
+        } else if rested_at < tick {
+            self.due.remove(&(tick, row));
+            self.wait_until(row, rested_at, Stage::FollowAt(rested_at));
         }
     }
 }

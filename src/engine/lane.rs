@@ -176,6 +176,11 @@ impl Lane {
         if front { queue.push_front(row) } else { queue.push_back(row) }
     }
 
+    /// Whether submits that name this operator are halted.
+    pub(super) fn is_halted(&self, operator: Option<&str>) -> bool {
+        self.halt.is_some() || operator.is_some_and(|name| self.operator_halts.contains_key(name))
+    }
+
     /// Until when submits that name this operator have to wait, if they do.
     pub(super) fn paused_until(&self, operator: Option<&str>, now: Tick) -> Option<Tick> {
         let own = operator.and_then(|name| self.operator_pauses.get(name).copied()).unwrap_or_default();

@@ -97,6 +97,13 @@ impl Engine {
 
     /// Takes in what happened and works on until nothing more can be done at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        if self.ended {
+            // Only commits are still waited for; what else comes late belongs to the next run.
+            if let Input::Committed { record, .. } = input {
+                self.commits.remove(&record);
+            }
+            return;
+        }
         match input {
             Input::Rows { lane, open, rows, more } => self.take_rows(lane, open, rows, more, now),
             Input::Committed { record, receipts } => self.committed(record, receipts),
@@ -150,11 +157,12 @@ impl Engine {
         self.wake_due(now);
         for index in 0..self.lanes.len() {
             let lane = LaneId(index);
-            self.read_on(lane, now);
-            self.look(lane, now);
+            // Each may leave work to the next: a submit can ask for a fresh look-up, and both make room.
             if self.run.mode == Mode::Send {
                 self.submit(lane, now);
             }
+            self.look(lane, now);
+            self.read_on(lane, now);
         }
         self.flush();
         self.end_if_over(now);
@@ -166,7 +174,10 @@ impl Engine {
     /// Asks the ledger for more rows: open ones first and all of them, then ready ones as the window allows.
     fn read_on(&mut self, id: LaneId, now: Now) {
         const OPEN_PAGE: usize = 1024;
-        let draining = self.draining || self.ended;
+        if self.ended {
+            return;
+        }
+        let closed = self.draining || self.closing;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if lane.open_rows.more && !lane.open_rows.asked {
             lane.open_rows.asked = true;
@@ -176,7 +187,7 @@ impl Engine {
         let room = lane.window().saturating_sub(lane.unsent);
         let wanted = lane.open_rows.is_done() && lane.ready_rows.more && !lane.ready_rows.asked;
         // Half a window at a time, so that reading is one query for many rows.
-        if wanted && lane.halt.is_none() && !draining && room >= lane.window() / 2 {
+        if wanted && lane.halt.is_none() && !closed && room >= lane.window() / 2 {
             lane.ready_rows.asked = true;
             lane.numbers.sweep(now.tick);
             let after = lane.ready_rows.after;
@@ -205,7 +216,12 @@ impl Engine {
             receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
         for row in waiting {
             let Some(slot) = self.slots.get_mut(&row) else { continue };
-            let (Stage::IntentRecorded, Some(receipt)) = (&slot.stage, receipts.remove(&row)) else {
+            if !matches!(slot.stage, Stage::IntentRecorded) {
+                continue;
+            }
+            let Some(receipt) = receipts.remove(&row) else {
+                let fault = format!("row {row}: the ledger committed its intent without a receipt");
+                self.commands.push_back(Command::Notice(Notice::Fault(fault)));
                 continue;
             };
             slot.stage = Stage::Armed(receipt);

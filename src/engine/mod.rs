@@ -11,6 +11,8 @@ mod machine;
 mod numbers;
 mod slot;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use machine::Engine;

@@ -7,11 +7,11 @@ use crate::domain::{RowNumber, Tick};
 
 #[derive(Debug, Default)]
 struct Number {
-    /// An order is open (or being sent) for it: in this run, or in another batch.
-    open: bool,
+    /// Orders open (or being sent) for it: in this run, left by an earlier one, or in another batch.
+    open: u32,
     /// The next order may leave then.
     free_from: Tick,
-    /// Rows that wait for it, in row order.
+    /// Rows that wait for it, in row order. Some of them may have left the run meanwhile.
     waiting: VecDeque<RowNumber>,
 }
 
@@ -33,9 +33,10 @@ pub(super) enum Free {
 }
 
 impl Numbers {
-    /// Marks a number as open from the start.
+    /// Marks a number as open, once more if it is open already.
     pub(super) fn hold(&mut self, digits: &str) {
-        self.busy.entry(digits.to_owned()).or_default().open = true;
+        let number = self.busy.entry(digits.to_owned()).or_default();
+        number.open = number.open.saturating_add(1);
     }
 
     /// Keeps a number closed until then.
@@ -47,10 +48,10 @@ impl Numbers {
     /// Takes a number for an order, if it is free.
     pub(super) fn take(&mut self, digits: &str, now: Tick) -> Free {
         match self.busy.get_mut(digits) {
-            Some(number) if number.open => Free::Busy,
+            Some(number) if number.open > 0 => Free::Busy,
             Some(number) if number.free_from > now => Free::At(number.free_from),
             Some(number) => {
-                number.open = true;
+                number.open = 1;
                 Free::Taken
             }
             None => {
@@ -66,18 +67,23 @@ impl Numbers {
     }
 
     /// Nothing was sent after all: the number is as free as before.
-    pub(super) fn give_back(&mut self, digits: &str) -> Option<RowNumber> {
-        self.release(digits, Tick(0), Duration::ZERO)
+    pub(super) fn give_back(&mut self, digits: &str) {
+        self.release(digits, Tick(0), Duration::ZERO);
     }
 
-    /// The order for a number is final: the next row that waits for it, if any. The spacing counts from
-    /// `submitted`.
-    pub(super) fn release(&mut self, digits: &str, submitted: Tick, spacing: Duration) -> Option<RowNumber> {
-        let number = self.busy.get_mut(digits)?;
-        number.open = false;
+    /// An order for a number is final. The spacing counts from `submitted`.
+    pub(super) fn release(&mut self, digits: &str, submitted: Tick, spacing: Duration) {
+        let Some(number) = self.busy.get_mut(digits) else { return };
+        number.open = number.open.saturating_sub(1);
         if !spacing.is_zero() {
             number.free_from = number.free_from.max(submitted.after(spacing));
         }
+    }
+
+    /// The row that waited longest, if no order is open for the number. It may have left the run: then the
+    /// next one is to be asked for.
+    pub(super) fn next_waiting(&mut self, digits: &str) -> Option<RowNumber> {
+        let number = self.busy.get_mut(digits).filter(|number| number.open == 0)?;
         let next = number.waiting.pop_front();
         if next.is_none() && number.free_from == Tick(0) {
             self.busy.remove(digits);
@@ -85,13 +91,8 @@ impl Numbers {
         next
     }
 
-    /// A row that did not hold its number left the run: the next one that waits, if the number is not open.
-    pub(super) fn pass_on(&mut self, digits: &str) -> Option<RowNumber> {
-        self.busy.get_mut(digits).filter(|number| !number.open)?.waiting.pop_front()
-    }
-
     /// Forgets numbers whose spacing has passed, so that memory follows what is open, not what was sent.
     pub(super) fn sweep(&mut self, now: Tick) {
-        self.busy.retain(|_, number| number.open || !number.waiting.is_empty() || number.free_from > now);
+        self.busy.retain(|_, number| number.open > 0 || !number.waiting.is_empty() || number.free_from > now);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::types::{Clearance, LaneId};
 use crate::domain::{Order, RowNumber, Tick, WallTime};
 use crate::lifecycle::{PastAttempt, Receipt, TopUp};
+use crate::protocol::{Codec, Lookup};
 
 /// What a row waits for.
 #[derive(Debug)]
@@ -75,5 +76,22 @@ pub(super) enum Waited {
 impl Slot {
     pub(super) fn row(&self) -> RowNumber {
         self.order.row
+    }
+
+    /// The question about one id of the row.
+    pub(super) fn lookup_of(&self, past: &PastAttempt) -> Lookup {
+        Lookup {
+            id: past.id.clone(),
+            provider_ref: past.provider_ref.clone(),
+            phone: self.order.phone.clone(),
+            amount: self.order.amount,
+        }
+    }
+
+    /// Every id it was submitted under that can be asked about; the others are not waited for (`contract.md`
+    /// 5: "where it can be asked").
+    pub(super) fn ids_to_ask(&self, codec: &Codec) -> VecDeque<PastAttempt> {
+        let ids = self.topup.submitted_ids().into_iter();
+        ids.filter(|past| codec.encode_lookup(&self.lookup_of(past)).is_some()).collect()
     }
 }

@@ -41,8 +41,7 @@ impl Engine {
                 continue;
             };
             let operator = slot.clearance.operator.as_deref();
-            let halted =
-                lane.halt.is_some() || operator.is_some_and(|name| lane.operator_halts.contains_key(name));
+            let halted = lane.is_halted(operator);
             let paused = lane.paused_until(operator, now.tick).is_some();
             let intended = slot.topup.quiet_since;
             let fresh = intended.and_then(|at| now.elapsed_since(at)).is_some_and(|age| age <= INTENT_MAX);
@@ -153,7 +152,7 @@ impl Engine {
         };
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if slot.verified.is_some_and(|at| now.tick.since(at) > VERIFIED_MAX) {
-            slot.verify = slot.topup.submitted_ids().into();
+            slot.verify = slot.ids_to_ask(&lane.config.codec);
             slot.verified = None;
             slot.stage = Stage::Checking;
             lane.checks.push_back(row);
@@ -196,10 +195,12 @@ impl Engine {
         slot.holds_number = false;
         let (id, digits) = (slot.lane, slot.order.phone.digits().to_owned());
         let operator = slot.clearance.operator.clone();
-        if let Some(lane) = self.lanes.get_mut(id.0) {
-            lane.queue_cleared(operator, row, true);
-        }
         self.give_number_back(id, &digits);
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
+        if lane.is_halted(operator.as_deref()) {
+            return self.leave(row);
+        }
+        lane.queue_cleared(operator, row, true);
     }
 
     /// The end of one submit.
@@ -243,9 +244,6 @@ impl Engine {
         let wait = Duration::from_millis(250).saturating_mul(1 << lane.connect_failures.min(10));
         lane.connect_failures = lane.connect_failures.saturating_add(1);
         lane.pause_until = lane.pause_until.max(now.tick.after(wait.min(CONNECT_BACKOFF_MAX)));
-        if lane.halt.is_some() {
-            self.leave(row);
-        }
     }
 
     fn no_answer(&mut self, id: LaneId, row: RowNumber, fault: NetFault, sent_at: WallTime, now: Now) {
@@ -321,12 +319,10 @@ impl Engine {
                 self.requeue(row);
             }
             SubmitMeaning::Halted(halt) => {
-                self.requeue(row);
                 self.halt(id, halt, now);
-                // A halt that was already in force did not sweep this row away.
-                if self.slots.get(&row).is_some_and(|slot| matches!(slot.stage, Stage::Cleared)) {
-                    self.leave(row);
-                }
+                // The halt is in force now, so the row leaves.
+                self.requeue(row);
+                self.leave(row);
             }
             SubmitMeaning::Unclear(unclear) => {
                 self.was_sent(id);

@@ -140,15 +140,6 @@ impl Ledger {
         self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
     }
 
-    /// Sequence number of the newest hint; 0 when there is none.
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn last_hint(&self) -> Result<u64, LedgerError> {
-        let sql = "SELECT coalesce(max(seq), 0) FROM hints";
-        self.sql(|conn| conn.query_row(sql, [], |row| row.get(0)).map(unsigned))
-    }
-
     /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
     /// to its account, whatever its provider entry is called now.
     ///
@@ -203,6 +194,25 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let clause = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// As [`Ledger::open_page_of`], with the rows that count as never received: the one verdict that gives way
+    /// to an order that turns up (`contract.md` 5).
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn unsettled_page_of(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND row > ?4
+             AND (open = 1 OR (phase = 'failed' AND json_extract(state, '$.reason') = 'not_received'))
              AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
         self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])

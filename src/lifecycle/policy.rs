@@ -61,9 +61,11 @@ impl FollowPolicy {
     }
 
     fn judge_not_found(&self, topup: &TopUp, now: Now) -> Option<Event> {
-        // An order the provider took cannot be unknown to it: no verdict. An order that only a person closes
-        // stays. A row already asked for stays too, unless its series is still to be counted out.
-        let countable = matches!(topup.phase, Phase::Unknown | Phase::Asking) && !topup.person_only;
+        // An order the provider took cannot be unknown to it: no verdict, not even after giving up. An order
+        // that only a person closes stays. A row already asked for stays too, unless its series is still to be
+        // counted out.
+        let open = matches!(topup.phase, Phase::Unknown | Phase::Asking);
+        let countable = open && !topup.person_only && !topup.taken;
         let counted_out = topup.not_found.is_some_and(|series| series.count >= self.not_found_times);
         // Whoever said that our id is used already has seen an order under it (4009, -308): that it then
         // cannot be found proves nothing.

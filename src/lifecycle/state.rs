@@ -134,6 +134,9 @@ pub struct TopUp {
     /// Only a final state or a person closes it; "no such order" does not (Tutom 21108).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub person_only: bool,
+    /// The provider said that it took the order under this id: "no such order" proves nothing any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken: bool,
     /// Reported failed; failed for good if the next intact look-up does not show it alive (Tutom 21140).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed_unless_found: bool,
@@ -171,6 +174,7 @@ impl TopUp {
             quiet_since: None,
             not_found: None,
             person_only: false,
+            taken: false,
             failed_unless_found: false,
             contradicted: false,
             submitted_at: None,

@@ -117,6 +117,7 @@ impl TopUp {
         self.quiet_since = Some(intent.at);
         self.not_found = None;
         self.person_only = false;
+        self.taken = false;
         self.failed_unless_found = false;
         self.submitted_at = Some(at);
         self.final_at = None;
@@ -125,6 +126,12 @@ impl TopUp {
 
     fn answered(&mut self, verdict: &SubmitVerdict, can_ask: bool, at: WallTime) {
         self.note(&verdict.answer);
+        // Between intent and answer the process may have stood still and sent late; after the answer nothing
+        // of the request leaves any more. Both clocks are moved alike, so that a jump between them still shows.
+        if let Some(quiet) = &mut self.quiet_since {
+            quiet.tick = quiet.tick.after(at.since(quiet.wall));
+            quiet.wall = quiet.wall.max(at);
+        }
         let words = describe(&verdict.answer);
         match &verdict.meaning {
             SubmitMeaning::Succeeded => {
@@ -132,6 +139,7 @@ impl TopUp {
             }
             SubmitMeaning::Pending => {
                 self.phase = Phase::Pending;
+                self.taken = true;
                 self.reason = None;
                 self.message = format!("the provider is working on it: {words}");
             }
@@ -165,6 +173,8 @@ impl TopUp {
             SubmitMeaning::Unclear(unclear) => {
                 self.phase = if can_ask && !unclear.person_only { Phase::Unknown } else { Phase::Asking };
                 self.person_only = unclear.person_only;
+                // Whatever else it said: it gave the order an id of its own.
+                self.taken = verdict.answer.provider_ref.is_some();
                 self.reason = Some(unclear.reason);
                 self.message = self.ask_words(&format!("money may have moved: {words}"));
             }
@@ -198,6 +208,7 @@ impl TopUp {
             LookupMeaning::Pending => {
                 self.note(&verdict.answer);
                 self.phase = Phase::Pending;
+                self.taken = true;
                 self.reason = None;
                 self.final_at = None;
                 self.not_found = None;
@@ -206,6 +217,7 @@ impl TopUp {
             }
             LookupMeaning::Conflict(what) => {
                 self.phase = Phase::Asking;
+                self.taken = true;
                 self.final_at = None;
                 self.not_found = None;
                 self.reason = Some(Reason::Conflict);
@@ -276,8 +288,9 @@ impl TopUp {
         let phases = [Phase::Succeeded, Phase::Failed, Phase::Refused, Phase::Ready];
         self.in_phase(&phases, illegal)?;
         if self.phase == Phase::Ready {
-            // An earlier id of a row that was to be sent again turned out alive: it must not go out.
-            if self.submits == 0 {
+            // An earlier id of a row that was to be sent turned out alive: it must not go out. A ledger that
+            // was rolled back may count no submit of it.
+            if self.id.is_none() {
                 return Err(illegal);
             }
             self.phase = Phase::Failed;

@@ -33,11 +33,12 @@ pub trait Rows {
         limit: usize,
     ) -> Result<(Vec<Loaded>, bool), LedgerError>;
 
-    /// Ids that callbacks named since the last call.
+    /// Ids that callbacks named since the last call; and rows among them that counted as never received, which
+    /// may turn up after all.
     ///
     /// # Errors
     /// What the ledger says.
-    fn hints(&mut self) -> Result<Vec<TransactionId>, LedgerError>;
+    fn hints(&mut self) -> Result<(Vec<TransactionId>, Vec<(LaneId, Loaded)>), LedgerError>;
 }
 
 /// Whoever watches a run.
@@ -257,7 +258,12 @@ impl Drive<'_> {
             return Ok(());
         }
         watch.hints_at = now.tick.after(HINTS_EVERY);
-        for id in self.rows.hints()? {
+        let (ids, turned_up) = self.rows.hints()?;
+        for (lane, row) in turned_up {
+            // All open rows were read at the start: there are no more of them.
+            self.engine.handle(Input::Rows { lane, open: true, rows: vec![row], more: false }, now);
+        }
+        for id in ids {
             self.engine.handle(Input::Hint(id), now);
         }
         Ok(())

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bulk_topup::callbacks::Refused;
-use bulk_topup::ledger::Writer;
+use bulk_topup::domain::WallTime;
+use bulk_topup::ledger::{Hint, Ledger, Writer};
 use bulk_topup::run::Clock;
 
 use crate::fixture::{
@@ -165,4 +166,27 @@ fn while_another_process_keeps_the_ledger_hints_wait_and_none_is_lost() {
         }
     });
     assert_eq!(ground.hints().len(), 60);
+}
+
+#[test]
+fn the_ledger_keeps_the_latest_hundred_thousand_hints_and_no_more() {
+    const KEPT: usize = 100_000;
+    let ground = Ground::new(2, 2);
+    let ledger = Ledger::open(&ground.ledger).unwrap();
+    let hint = |row: u64| Hint {
+        provider: "china".to_owned(),
+        id: Some(id(row)),
+        provider_ref: None,
+        received_at: WallTime(1),
+    };
+    for _ in 0..21 {
+        ledger.append_hints(&vec![hint(1); KEPT / 20]).unwrap();
+    }
+    assert_eq!(ground.hints().len(), KEPT);
+    let last = ledger.append_hint(&hint(2)).unwrap();
+    let hints = ground.hints();
+    assert_eq!((hints.len(), hints.last()), (KEPT, Some(&hint(2))));
+    assert!(ledger.hints_after(last, 1).unwrap().is_empty());
+    assert_eq!(ledger.append_hints(&[]).unwrap(), last, "nothing to keep changes nothing");
+    assert_eq!(ground.hints().len(), KEPT);
 }

@@ -9,11 +9,17 @@
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
 mod checker;
+mod disks;
 mod doctored;
 mod evidence;
+mod exits;
 mod faults;
 mod kills;
+mod locks;
+mod privacy;
 mod program;
+
+mod rates;
 mod rows;
 mod signals;
 mod sound;

@@ -31,7 +31,7 @@ const STEPS_MAX: u64 = 60_000;
 
 #[derive(Debug)]
 enum Happening {
-    Arrive { lane: usize, asked: Asked, hidden_until_max: u64, answer: Option<Answering> },
+    Arrive { lane: usize, asked: Asked, left: u64, hidden_until_max: u64, answer: Option<Answering> },
     Deliver { life: u64, call: CallId, delivery: Delivery },
     Commit { life: u64 },
     Rows { life: u64, lane: LaneId, open: bool, after: Option<RowNumber>, limit: usize },
@@ -259,7 +259,7 @@ impl World {
 
     fn happen_outside(&mut self, happening: Happening) -> Result<(), Broken> {
         match happening {
-            Happening::Arrive { lane, asked, hidden_until_max, answer } => {
+            Happening::Arrive { lane, asked, hidden_until_max, answer, .. } => {
                 self.arrive(lane, &asked, hidden_until_max, answer)
             }
             Happening::Jump(by) => {
@@ -300,7 +300,7 @@ impl World {
         }
         let mut outstanding: HashMap<CallId, (usize, bool, RowNumber)> = HashMap::new();
         let (mut steps, mut idle, mut drained) = (0_u64, 0_u64, false);
-        let mut asked_before: HashSet<String> = HashSet::new();
+        let mut asked_before: HashMap<String, usize> = HashMap::new();
         let (mut activity, mut handled, mut freeze) = (started, true, run.freeze_after);
         loop {
             while let Some(command) = engine.next_command() {
@@ -409,7 +409,10 @@ impl World {
             handled = false;
             let next = self.queue.first_key_value().map(|((at, _), _)| *at);
             let input = match (next, deadline) {
-                (None, None) => return Err("the run is stuck: nothing is under way, no deadline".to_owned()),
+                (None, None) => {
+                    self.say(|| format!("{engine:#?}"));
+                    return Err("the run is stuck: nothing is under way, no deadline".to_owned());
+                }
                 (None, Some(deadline)) => self.tick_at(deadline),
                 (Some(next), Some(deadline)) if deadline < next => self.tick_at(deadline),
                 (Some(next), _) => {
@@ -442,6 +445,9 @@ impl World {
 
     fn crash(&mut self, dice: &mut Dice) -> Result<Ended, Broken> {
         self.crashes += 1;
+        // What a process that stood still had not sent yet dies with it.
+        let t = self.t;
+        self.queue.retain(|_, happening| !matches!(happening, Happening::Arrive { left, .. } if *left > t));
         let keep = dice.span(0, self.ledger.queued() as u64) as usize;
         self.say(|| format!("--- crash, {keep} of {} queued records survive", self.ledger.queued()));
         self.ledger.crash(keep).map_err(|fault| fault.to_string())?;
@@ -449,18 +455,23 @@ impl World {
         Ok(Ended::Crashed)
     }
 
-    fn is_first(&self, asked: &Asked, before: &mut HashSet<String>) -> bool {
-        let settles_a_row = match asked {
+    /// Whether it is the first time in a run that one of the rows concerned asks this.
+    fn is_first(&self, asked: &Asked, before: &mut HashMap<String, usize>) -> bool {
+        let rows = match asked {
             Asked::LookById(id) => {
                 let row = self.ids.get(id);
                 let phase = row.and_then(|row| self.ledger.latest(*row)).map(|topup| topup.phase);
-                matches!(phase, Some(Phase::Ready | Phase::Failed))
+                usize::from(matches!(phase, Some(Phase::Ready | Phase::Failed)))
             }
-            Asked::LookByRef(_) | Asked::Submit(_) => false,
-            Asked::Catalogue | Asked::ProductsOf(_) | Asked::OperatorOf(_) | Asked::Balance => true,
+            Asked::ProductsOf(phone) | Asked::OperatorOf(phone) => {
+                self.ledger.rows().filter(|(order, _)| order.phone.national() == phone).count()
+            }
+            Asked::LookByRef(_) | Asked::Catalogue | Asked::Balance => 1,
+            Asked::Submit(_) => 0,
         };
-        settles_a_row && before.insert(asked.key())
-            || matches!(asked, Asked::LookByRef(_)) && before.insert(asked.key())
+        let times = before.entry(asked.key()).or_default();
+        *times += 1;
+        *times <= rows
     }
 
     /// What the shell knows of a provider when a run starts.
@@ -503,7 +514,10 @@ impl World {
         let life = self.life;
         match happening {
             Happening::Deliver { life: of, call, delivery } if of == life => {
-                let Some((lane, submit, _)) = outstanding.remove(&call) else { return Ok(None) };
+                let Some((lane, submit, row)) = outstanding.remove(&call) else { return Ok(None) };
+                if submit && matches!(delivery, Delivery::NotSent(_)) {
+                    self.last_call.remove(&row);
+                }
                 let lane = &mut lanes[lane];
                 if submit {
                     lane.submits_out -= 1;
@@ -746,7 +760,7 @@ impl World {
         }
         if submit && dice.chance(chaos.late) {
             let when = dice.span(t + TIMEOUT / 2, bound);
-            self.at(when, Happening::Arrive { lane, asked, hidden_until_max: bound, answer: None });
+            self.at(when, Happening::Arrive { lane, asked, left: t, hidden_until_max: bound, answer: None });
             return fail(self, TIMEOUT, Delivery::MaybeSent(NetFault::TimedOut));
         }
         let when = t + dice.span(1000, 2 * SECOND);
@@ -754,12 +768,20 @@ impl World {
         let answer = Some(Answering { life, call, after: dice.span(1000, SECOND), fault });
         if submit && self.models[lane].plan.habits.refuses_duplicates && dice.chance(chaos.twice) {
             // A proxy on the way sends it again; the answer to the second one is what comes back.
-            let first =
-                Happening::Arrive { lane, asked: asked.clone(), hidden_until_max: bound, answer: None };
+            let first = Happening::Arrive {
+                lane,
+                asked: asked.clone(),
+                left: t,
+                hidden_until_max: bound,
+                answer: None,
+            };
             self.at(when, first);
-            self.at(when + SECOND, Happening::Arrive { lane, asked, hidden_until_max: bound, answer });
+            self.at(
+                when + SECOND,
+                Happening::Arrive { lane, asked, left: t, hidden_until_max: bound, answer },
+            );
         } else {
-            self.at(when, Happening::Arrive { lane, asked, hidden_until_max: bound, answer });
+            self.at(when, Happening::Arrive { lane, asked, left: t, hidden_until_max: bound, answer });
         }
         fail(self, TIMEOUT, Delivery::MaybeSent(NetFault::TimedOut));
     }
