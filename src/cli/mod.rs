@@ -4,6 +4,7 @@ pub mod args;
 mod commands;
 mod context;
 pub mod exit;
+mod guards;
 mod listening;
 mod plan;
 mod progress;

@@ -77,6 +77,13 @@ fn row_of(
     seen: &mut super::session::RowSet,
     at: WallTime,
 ) -> Result<Option<AdmittedRow>, Stop> {
+    let named = line.topup(TopupColumn::Batch).trim();
+    if !named.is_empty() && named != batch.as_str() {
+        return Err(Stop::refused(format!(
+            "line {}: this row is of batch {named:?}, the rows before are of {batch}; split the file by batch. Nothing was sent",
+            line.input.line
+        )));
+    }
     let number =
         line.topup(TopupColumn::Row).trim().parse::<u64>().ok().filter(|row| *row > 0).map(RowNumber);
     let Some(row) = number.filter(|_| line.topup(TopupColumn::Batch) == batch.as_str()) else {

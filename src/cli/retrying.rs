@@ -183,6 +183,12 @@ impl<'a> Chooser<'a> {
                     self.choice.untrusted += 1;
                     return Ok(());
                 }
+                if let Some(order) = &stored.order
+                    && let Some(repeat) = self.known.repeat_of(order)?
+                {
+                    self.choice.remark(format!("row {row}: not sent: {}", repeat.message));
+                    return Ok(());
+                }
                 self.choice.send.insert(row);
                 Ok(())
             }

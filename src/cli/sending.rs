@@ -158,17 +158,19 @@ async fn legs(
     let mut clearances = Clearances::new();
     let args = sending.args;
     let looks_first = args.all_or_nothing || !args.expect_total.is_empty();
-    if looks_first && needs_looks(context, session)? {
-        let leg = leg(sending, Mode::Look, None, clearances);
-        let (engine, ended) = run_leg(context, session, preflights, leg, sending.confirm.rows).await?;
-        if ended != Ended::Over {
-            return Ok(Outcome::Signalled);
+    if looks_first {
+        if needs_looks(context, session)? {
+            let leg = leg(sending, Mode::Look, None, clearances);
+            let (engine, ended) = run_leg(context, session, preflights, leg, sending.confirm.rows).await?;
+            if ended != Ended::Over {
+                return Ok(Outcome::Signalled);
+            }
+            clearances = engine.into_clearances();
         }
-        clearances = engine.into_clearances();
         judge_looks(session, sending, &clearances)?;
     }
     if let Some(first) = args.first {
-        let Some(last) = nth_sendable(session, sending, first.get())? else {
+        let Some((last, canaries)) = first_sendable(session, sending, first.get())? else {
             return last_leg(context, session, preflights, sending, clearances).await;
         };
         let canary = leg(sending, Mode::Send, Some(last), clearances.clone());
@@ -176,7 +178,7 @@ async fn legs(
         if ended != Ended::Over {
             return Ok(Outcome::Signalled);
         }
-        if !canary_goes_on(context, session, sending, last)? {
+        if !canary_goes_on(context, session, sending, &canaries)? {
             return Ok(Outcome::Stopped(Reason::Interrupted));
         }
     }
@@ -282,10 +284,14 @@ fn worth(row: &StoredRow, clearances: &Clearances) -> Option<(Decimal, Currency)
     order.amount.zip(order.currency)
 }
 
-/// The last of the first `n` rows that will be sent; none when there are no more than that.
-fn nth_sendable(session: &Session, sending: &Sending<'_>, n: u64) -> Result<Option<RowNumber>, Stop> {
+/// The first `n` rows that will be sent, and the last of them; none when there are no more than that.
+fn first_sendable(
+    session: &Session,
+    sending: &Sending<'_>,
+    n: u64,
+) -> Result<Option<(RowNumber, RowSet)>, Stop> {
     const PAGE: u32 = 1024;
-    let (mut found, mut after) = (0_u64, None);
+    let (mut found, mut after) = (RowSet::default(), None);
     let mut last = None;
     loop {
         let page = session.ledger.rows_page(session.batch.id, after, PAGE)?;
@@ -298,10 +304,10 @@ fn nth_sendable(session: &Session, sending: &Sending<'_>, n: u64) -> Result<Opti
             if !chosen {
                 continue;
             }
-            if found == n {
-                return Ok(last);
+            if found.len() == n {
+                return Ok(last.map(|last| (last, found)));
             }
-            found += 1;
+            found.insert(row.row);
             last = Some(row.row);
         }
         after = Some(end);
@@ -313,13 +319,11 @@ fn canary_goes_on(
     context: &Context,
     session: &Session,
     sending: &Sending<'_>,
-    last: RowNumber,
+    canaries: &RowSet,
 ) -> Result<bool, Stop> {
     let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
     session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
-        let of_canary = row.row <= last && row.state.status() != Status::Invalid;
-        let chosen = sending.retry.as_ref().is_none_or(|set| set.contains(row.row));
-        if of_canary && chosen {
+        if canaries.contains(row.row) {
             *counts.entry(row.state.status()).or_insert(0) += 1;
         }
         Ok(())

@@ -116,19 +116,29 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// The equal order of another batch, in words.
+    ///
+    /// # Errors
+    /// [`Stop`] when the ledger fails.
+    pub fn repeat_of(&self, order: &Order) -> Result<Option<Refusal>, Stop> {
+        let Some((ledger, since)) = self.repeats else { return Ok(None) };
+        let found = ledger.recent_repeat(order, since, self.except)?;
+        Ok(found.map(|repeat| Refusal {
+            reason: Reason::RecentRepeat,
+            message: format!(
+                "the same order is row {} of batch {} ({}); --allow-repeats sends it all the same",
+                repeat.row, repeat.batch, repeat.status
+            ),
+        }))
+    }
+
     /// Puts a row that is good so far to catalogue and ledger.
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails; the inner error is what is wrong with the row.
     pub fn ask(&self, order: &Order) -> Result<Result<Option<Money>, Refusal>, Stop> {
-        if let Some((ledger, since)) = self.repeats
-            && let Some(repeat) = ledger.recent_repeat(order, since, self.except)?
-        {
-            let message = format!(
-                "the same order is row {} of batch {} ({}); --allow-repeats sends it all the same",
-                repeat.row, repeat.batch, repeat.status
-            );
-            return Ok(Err(Refusal { reason: Reason::RecentRepeat, message }));
+        if let Some(refusal) = self.repeat_of(order)? {
+            return Ok(Err(refusal));
         }
         Ok(match self.catalogues.get(&order.provider) {
             Some(catalogue) => against_catalogue(order, catalogue),

@@ -9,6 +9,7 @@ use crate::admission::Judge;
 use crate::cli::args::{GlobalArgs, RetryArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
+use crate::cli::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
 use crate::cli::plan::sums_line;
 use crate::cli::rebuild::rebuild;
 use crate::cli::retrying::{Choice, Chooser, Layout, REBUILT_NOTE};
@@ -17,7 +18,7 @@ use crate::cli::session::{Preflights, Session};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, overrides, policy};
 use crate::cli::wrapup::{Standing, absolute};
-use crate::domain::{BatchName, Currency, WallTime};
+use crate::domain::{BatchName, Currency};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
 use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record, results_path_is_ours};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
@@ -154,12 +155,8 @@ impl Work<'_> {
             Ok(())
         })?;
         preflights.ask(settings, &used, &self.context.clock).await?;
-        let window = settings.limits.repeat_window;
-        let now = self.context.clock.now().wall;
-        let since = WallTime(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)));
-        let looks_for_repeats = !window.is_zero() && !self.args.send.allow_repeats;
         let mut known = Known {
-            repeats: looks_for_repeats.then_some((ledger, since)),
+            repeats: repeats_since(self.context, &self.args.send)?.map(|since| (ledger, since)),
             except: Some(info.id),
             ..Known::default()
         };
@@ -246,7 +243,7 @@ impl Work<'_> {
                     None => false,
                 }
             };
-        let mut priced = true;
+        let (mut priced, mut day) = (true, Worth::new());
         ledger.for_each_row::<Stop>(info.id, |row| {
             if is_judged_anew(&row) && choice.send.contains(row.row) {
                 return Ok(());
@@ -259,6 +256,7 @@ impl Work<'_> {
             priced &= add(&mut whole, amount, currency);
             if choice.send.contains(row.row) {
                 add(&mut sums, amount, currency);
+                add_worth(&mut day, &row);
             }
             Ok(())
         })?;
@@ -266,15 +264,14 @@ impl Work<'_> {
             if let Event::Readmitted { order } = &one.event {
                 priced &= add(&mut whole, order.amount, order.currency);
                 add(&mut sums, order.amount, order.currency);
+                if let Some((amount, currency)) = order.amount.zip(order.currency) {
+                    *day.entry((order.provider.clone(), currency)).or_default() += amount;
+                }
             }
         }
-        let settings = self.context.settings()?;
-        for (currency, sum) in &whole {
-            if let Some(cap) = settings.limits.max_batch.get(currency).filter(|cap| sum > *cap) {
-                return Err(Stop::refused(format!(
-                    "the batch would be worth {sum} {currency}, limits.max_batch is {cap}: nothing was sent"
-                )));
-            }
+        if !choice.send.is_empty() {
+            check_batch_cap(self.context, &whole)?;
+            check_day_cap(self.context, ledger, &day)?;
         }
         self.context.terminal.say(&format!("  worth {}", sums_line(&sums)));
         Ok(Confirm { rows: choice.send.len(), sums, whole, valid_rows_priced: priced })

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rust_decimal::Decimal;
 
-use crate::cli::args::{GlobalArgs, RunArgs};
+use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
+use crate::cli::guards::{self, Worth, add_worth};
 use crate::cli::listening::Listening;
 use crate::cli::plan;
 use crate::cli::sending::{Confirm, Sending, send};
@@ -18,10 +19,10 @@ use crate::cli::survey::{
     InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
 };
 use crate::cli::wrapup::{Standing, absolute, default_results_path};
-use crate::domain::{BatchName, Currency, Refusal, WallTime};
+use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
 use crate::intake::Source;
 use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
-use crate::lifecycle::TopUp;
+use crate::lifecycle::{Phase, TopUp};
 
 /// `run`.
 ///
@@ -36,11 +37,11 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     let results = results_path(args, &input, context.sandbox);
     let found = ledger.find_batch(input.batch.as_str())?;
     let mut preflights = Preflights::default();
-    let (info, confirm) = match found {
+    let (info, confirm, repeats) = match found {
         FoundBatch::One(info) if info.name == input.batch => {
             context.check_sandbox(&info)?;
-            let confirm = resume(&context, &ledger, &info, &mut preflights).await?;
-            (*info, confirm)
+            let (confirm, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
+            (*info, confirm, repeats)
         }
         FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
             refuse_strays(&context, &ledger, &input, &results)?;
@@ -49,7 +50,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
             let FoundBatch::One(info) = ledger.find_batch(input.batch.as_str())? else {
                 return Err(Stop::internal("the batch was admitted and is not in the ledger"));
             };
-            (*info, confirm)
+            (*info, confirm, BTreeMap::new())
         }
     };
     let results = args.finish.results.clone().unwrap_or_else(|| match context.sandbox {
@@ -58,6 +59,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     });
     results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
+    guards::refuse_repeats(&context, &session, repeats).await?;
     let sending = Sending {
         command: "run",
         args: &args.send,
@@ -169,8 +171,9 @@ async fn resume(
     context: &Context,
     ledger: &Ledger,
     info: &BatchInfo,
+    args: &SendArgs,
     preflights: &mut Preflights,
-) -> Result<Confirm, Stop> {
+) -> Result<(Confirm, BTreeMap<RowNumber, Refusal>), Stop> {
     let standing = Standing::of(ledger, info)?;
     if info.cancelled_at.is_some() || standing.counts.all_finished() {
         let again = standing
@@ -197,32 +200,52 @@ async fn resume(
         }
     }
     preflights.ask(settings, &names, &context.clock).await?;
-    let mut left: BTreeMap<Currency, Decimal> = BTreeMap::new();
-    for total in standing.totals.iter().filter(|total| !total.not_sent.is_zero()) {
-        if let Some(currency) = total.currency {
-            *left.entry(currency).or_default() += total.not_sent;
+    let repeats = guards::repeats_of_unsent(context, ledger, info, args)?;
+    let (mut rows, mut left, mut whole, mut priced) = (0, Worth::new(), Worth::new(), true);
+    ledger.for_each_row::<Stop>(info.id, |row| {
+        let unsent = row.state.phase == Phase::Ready;
+        if row.state.phase == Phase::Invalid || repeats.contains_key(&row.row) {
+            return Ok(());
         }
-    }
-    let whole = whole_sums(&standing);
+        // Data that was not looked up yet has a highest price only.
+        let data = row.order.as_ref().is_some_and(|order| order.goods != Goods::Airtime);
+        let known = row.asked().is_some_and(|(_, currency)| currency.is_some());
+        priced &= known && !(data && row.state.price.is_none());
+        add_worth(&mut whole, &row);
+        if unsent {
+            rows += 1;
+            add_worth(&mut left, &row);
+        }
+        Ok(())
+    })?;
+    let (sums, whole) = (by_currency(&left), by_currency(&whole));
     let open = standing.counts.pending + standing.counts.unknown;
     context.terminal.say(&format!(
-        "Going on with batch {}: {} rows to be sent ({}), {open} open rows to be followed",
+        "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
         info.name,
-        standing.left,
-        plan::sums_line(&left)
+        plan::sums_line(&sums)
     ));
-    Ok(Confirm { rows: standing.left, sums: left, whole, valid_rows_priced: false })
+    if !repeats.is_empty() {
+        context.terminal.complain(&format!(
+            "  {} rows stand in another batch meanwhile and are not sent; --allow-repeats sends them all the same",
+            repeats.len()
+        ));
+    }
+    if rows > 0 {
+        guards::check_batch_cap(context, &whole)?;
+        guards::check_day_cap(context, ledger, &left)?;
+    }
+    let confirm = Confirm { rows, sums, whole, valid_rows_priced: priced };
+    confirm.ask(context, args)?;
+    Ok((confirm, repeats))
 }
 
-/// Sums of all valid rows of a batch.
-fn whole_sums(standing: &Standing) -> BTreeMap<Currency, Decimal> {
-    let mut whole = BTreeMap::new();
-    for total in &standing.totals {
-        if let Some(currency) = total.currency {
-            *whole.entry(currency).or_default() += total.asked;
-        }
+fn by_currency(worth: &Worth) -> BTreeMap<Currency, Decimal> {
+    let mut sums = BTreeMap::new();
+    for ((_, currency), sum) in worth {
+        *sums.entry(*currency).or_default() += *sum;
     }
-    whole
+    sums
 }
 
 /// A batch that is not in the ledger yet.
@@ -238,11 +261,8 @@ impl Fresh<'_> {
     async fn admit(&self, ledger: &mut Ledger, preflights: &mut Preflights) -> Result<Confirm, Stop> {
         let settings = self.context.settings()?;
         let reader = Ledger::open_read(&self.context.ledger_path)?;
-        let window = settings.limits.repeat_window;
-        let now = self.context.clock.now().wall;
-        let since = WallTime(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)));
-        let looks_for_repeats = !window.is_zero() && !self.args.send.allow_repeats;
-        let mut known = Known { repeats: looks_for_repeats.then_some((&reader, since)), ..Known::default() };
+        let repeats = guards::repeats_since(self.context, &self.args.send)?.map(|since| (&reader, since));
+        let mut known = Known { repeats, ..Known::default() };
         let mut survey = self.pass(&known)?.finish()?;
         let used: Vec<String> = survey.countries.keys().cloned().collect();
         preflights.ask(settings, &used, &self.context.clock).await?;
@@ -300,7 +320,10 @@ impl Fresh<'_> {
         if !survey.over.is_empty() {
             return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
         }
-        self.check_day_cap(survey, ledger)?;
+        let lines = survey.totals.lines.iter();
+        let to_send: Worth =
+            lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum))).collect();
+        guards::check_day_cap(self.context, ledger, &to_send)?;
         if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
             return Err(Stop::refused(format!(
                 "{} rows are invalid and --all-or-nothing was given: nothing was sent",
@@ -313,35 +336,6 @@ impl Fresh<'_> {
         let sums = survey.totals.by_currency();
         let priced = survey.totals.lines.iter().all(|line| line.unpriced == 0 && line.currency.is_some());
         Ok(Confirm { rows: survey.totals.ready, whole: sums.clone(), sums, valid_rows_priced: priced })
-    }
-
-    /// `max_day`: what the provider was or may have been charged since midnight UTC, with this batch.
-    fn check_day_cap(&self, survey: &Survey, ledger: &Ledger) -> Result<(), Stop> {
-        const DAY_US: i64 = 86_400_000_000;
-        let settings = self.context.settings()?;
-        let now = self.context.clock.now().wall;
-        let midnight = WallTime(now.0 - now.0.rem_euclid(DAY_US));
-        for entry in &settings.providers {
-            let mut day: BTreeMap<Currency, Decimal> = BTreeMap::new();
-            for spent in ledger.spent_since(&entry.account, midnight)? {
-                *day.entry(spent.currency).or_default() += spent.amount;
-            }
-            for line in survey.totals.lines.iter().filter(|line| line.provider == entry.name) {
-                if let Some(currency) = line.currency {
-                    *day.entry(currency).or_default() += line.sum;
-                }
-            }
-            for (currency, sum) in day {
-                let cap = settings.limits.max_day.get(&currency).copied();
-                if let Some(cap) = cap.filter(|cap| sum > *cap) {
-                    return Err(Stop::refused(format!(
-                        "with this batch {} would get {sum} {currency} today, limits.max_day is {cap}: nothing was sent",
-                        entry.name
-                    )));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn store(&self, ledger: &mut Ledger, known: &Known<'_>, survey: &Survey) -> Result<(), Stop> {
