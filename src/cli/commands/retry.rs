@@ -165,8 +165,9 @@ impl Work<'_> {
                 known.catalogues.insert(name.clone(), catalogue.clone());
             }
         }
-        let mut source = ResultsSource::open(&self.args.results_file, &overrides(&self.args.intake)?)?;
-        let layout = Layout::new(source.columns(), source.header(), info)?;
+        let overrides = overrides(&self.args.intake)?;
+        let mut source = ResultsSource::open(&self.args.results_file, &overrides)?;
+        let layout = Layout::new(source.columns(), source.header(), info, &overrides.map)?;
         let trusts = self.args.trust_results;
         let mut chooser = Chooser::new(info, &layout, judge, self.judge(true)?, &known, trusts);
         let mut line = ResultsRow::default();
