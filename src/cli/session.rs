@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::ledger::{BatchEvent, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
 use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
-use crate::run::{Asked, Clock, Drive, Ended, LaneClients, Observer, Rows, Signals, ask};
+use crate::run::{Asked, Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, ask};
 
 /// What the read-only calls before a run told, by provider entry.
 #[derive(Debug, Default)]
@@ -369,7 +369,7 @@ impl Rows for LedgerRows<'_> {
         }
     }
 
-    fn hints(&mut self) -> Result<(Vec<TransactionId>, Vec<(LaneId, Loaded)>), LedgerError> {
+    fn hints(&mut self) -> Result<Hinted, LedgerError> {
         const HINTS_MAX: u32 = 1000;
         let found = self.ledger.hints_after(*self.hints_seen, HINTS_MAX)?;
         if let Some((seq, _)) = found.last() {
@@ -391,7 +391,7 @@ impl Rows for LedgerRows<'_> {
                 turned_up.push((LaneId(lane), Loaded { order, topup: row.state, verify: false }));
             }
         }
-        Ok((ids, turned_up))
+        Ok(Hinted { ids, turned_up })
     }
 }
 
