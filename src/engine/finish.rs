@@ -73,9 +73,9 @@ impl Engine {
             CallFor::Check(row) => self.is_fresh_check(*row),
             CallFor::Preflight | CallFor::Submit(_) | CallFor::Follow(_) => false,
         };
-        self.calls.values().any(|(lane, call)| {
-            self.lanes.get(lane.0).is_some_and(|lane| lane.halt.is_none()) && fresh(call)
-        })
+        self.calls
+            .values()
+            .any(|(lane, call)| self.lanes.get(lane.0).is_some_and(|lane| lane.halt.is_none()) && fresh(call))
     }
 
     /// A row that was not looked at yet, so that only the query limit holds it up.

@@ -93,7 +93,6 @@ impl Numbers {
 
     /// Forgets numbers whose spacing has passed, so that memory follows what is open, not what was sent.
     pub(super) fn sweep(&mut self, now: Tick) {
-        self.busy
-            .retain(|_, number| number.open > 0 || !number.waiting.is_empty() || number.free_from > now);
+        self.busy.retain(|_, number| number.open > 0 || !number.waiting.is_empty() || number.free_from > now);
     }
 }

@@ -135,7 +135,11 @@ impl MemoryLedger {
     /// One row, where the queued records would leave it.
     pub fn latest(&self, row: RowNumber) -> Option<&TopUp> {
         let queued = self.queued.iter().rev().flat_map(|(_, entries)| entries.iter().rev());
-        queued.into_iter().find(|entry| entry.row == row).map(|entry| &entry.state).or_else(|| self.topup(row))
+        queued
+            .into_iter()
+            .find(|entry| entry.row == row)
+            .map(|entry| &entry.state)
+            .or_else(|| self.topup(row))
     }
 
     /// At most `limit` rows behind `after` that are wanted, and whether there are more.

@@ -6,6 +6,8 @@ mod event;
 mod policy;
 mod receipt;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transition;
 
 pub use entry::Entry;

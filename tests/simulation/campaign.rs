@@ -11,8 +11,9 @@ use rust_decimal::Decimal;
 
 use crate::dice::Dice;
 use crate::plan::{MINUTE, Plan, SECOND, order};
+use crate::process::{Ended, Run};
 use crate::wire::Standing;
-use crate::world::{Broken, Ended, Run, World};
+use crate::world::{Broken, World};
 
 /// What a seed that kept every promise went through.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +45,13 @@ pub fn play(plan: Plan, rules: Rules, trace: bool) -> Result<Told, Broken> {
     free_of_charge(&mut world)?;
     let outcomes = world.statuses();
     let succeeded = outcomes.values().filter(|status| **status == Status::Succeeded).count();
-    Ok(Told { steps: world.ledger.steps().to_vec(), work: world.steps, succeeded, runs: world.runs, crashes: world.crashes })
+    Ok(Told {
+        steps: world.ledger.steps().to_vec(),
+        work: world.steps,
+        succeeded,
+        runs: world.runs,
+        crashes: world.crashes,
+    })
 }
 
 /// One run without a person or a crash, then quiet: only what the providers do decides.
@@ -227,7 +234,11 @@ fn reconcile(world: &mut World) -> Result<(), Broken> {
     let Some((row, status)) = last else { return Ok(()) };
     world.decide(row, Event::Contradicted { message: "the statement says otherwise".to_owned() })?;
     let after = world.ledger.topup(row).map(|topup| topup.status());
-    if after == Some(status) { Ok(()) } else { Err(format!("row {row}: a contradiction changed its verdict")) }
+    if after == Some(status) {
+        Ok(())
+    } else {
+        Err(format!("row {row}: a contradiction changed its verdict"))
+    }
 }
 
 /// Nothing goes wrong any more, for long enough.

@@ -175,9 +175,9 @@ impl Model {
     fn say(&self, place: usize, t: u64) -> String {
         let order = &self.orders[place];
         let first = t == order.at;
-        let amount = if order.other_amount && (!first || order.at % 3 == 0) {
+        let amount = if order.other_amount && (!first || order.at.is_multiple_of(3)) {
             Some(Decimal::from(7))
-        } else if order.at % 2 == 0 {
+        } else if order.at.is_multiple_of(2) {
             order.submitted.amount
         } else {
             None
@@ -217,8 +217,13 @@ impl Model {
             return refused(self.code(dice, codes));
         }
         if dice.chance(chaos.lies) && kind != ProviderKind::ConnectTopup {
-            let place =
-                self.place(submitted, t, t, Fate::Reversed(t + dice.span(SECOND, MINUTE + 30 * SECOND)), false);
+            let place = self.place(
+                submitted,
+                t,
+                t,
+                Fate::Reversed(t + dice.span(SECOND, MINUTE + 30 * SECOND)),
+                false,
+            );
             let body = if dice.chance(500) { self.refusal(dice) } else { self.say(place, t) };
             return Reply { body, placed: Some(place) };
         }

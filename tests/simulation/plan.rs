@@ -120,7 +120,8 @@ impl Plan {
         plan.rounds = 1;
         // Rows that wait for each other's number would be sent at other times.
         for (order, _) in &mut plan.rows {
-            let (country, code) = (order.phone.country(), order.phone.digits().len() - order.phone.national().len());
+            let (country, code) =
+                (order.phone.country(), order.phone.digits().len() - order.phone.national().len());
             let calling = order.phone.digits()[..code].to_owned();
             let stem = &order.phone.national()[..order.phone.national().len() - 2];
             order.phone = PhoneNumber::new(country, &calling, &format!("{stem}{:02}", order.row.0)).unwrap();
@@ -216,7 +217,8 @@ fn lane(kind: ProviderKind, dice: &mut Dice) -> LanePlan {
         Rate { count: 6, window: seconds(60) },
         Rate { count: 200, window: seconds(1) },
     ];
-    let trust_not_found = kind == ProviderKind::Paynicorn || (kind == ProviderKind::Tutom && dice.chance(600));
+    let trust_not_found =
+        kind == ProviderKind::Paynicorn || (kind == ProviderKind::Tutom && dice.chance(600));
     let follow = FollowPolicy {
         first_check: dice.pick(&[seconds(2), seconds(10), seconds(30)]),
         max_check: dice.pick(&[seconds(60), seconds(300), seconds(900)]),
@@ -244,7 +246,8 @@ fn lane(kind: ProviderKind, dice: &mut Dice) -> LanePlan {
         never: dice.pick(&[0, 0, 150]),
         pends_us_max: dice.pick(&[20 * SECOND, 10 * MINUTE, 45 * MINUTE]),
     };
-    let busy_elsewhere = if dice.chance(100) { vec![phone(kind, dice).digits().to_owned()] } else { Vec::new() };
+    let busy_elsewhere =
+        if dice.chance(100) { vec![phone(kind, dice).digits().to_owned()] } else { Vec::new() };
     LanePlan { config, habits, kind, merchant_secret, recheck_by_own_id, busy_elsewhere }
 }
 
@@ -294,7 +297,8 @@ pub fn order(row: RowNumber, lane: &LanePlan, dice: &mut Dice) -> Order {
                 Goods::DataProduct("24".to_owned()),
                 Goods::DataSize { megabytes: 6144 },
             ]);
-            let ceiling = dice.pick(&[None, None, Some(decimal("50.00")), Some(decimal("46")), Some(decimal("20"))]);
+            let ceiling =
+                dice.pick(&[None, None, Some(decimal("50.00")), Some(decimal("46")), Some(decimal("20"))]);
             (goods, ceiling, None, None, None)
         }
         ProviderKind::ConnectTopup => {

@@ -201,7 +201,10 @@ pub fn goods(secret: Option<&str>) -> String {
     };
     let fixed = json!({"countryCode": "NG", "operatorCode": "NG_GLOMOBILE", "productCode": "m_topup",
                        "buyingType": "FIXED", "rechargeCurrency": "NGN", "rechargeAmount": "200.00"});
-    wrap(secret, &json!({"code": "1200", "msg": "ok", "result": [range("NG_MTN"), range("NG_AIRTEL"), fixed]}))
+    wrap(
+        secret,
+        &json!({"code": "1200", "msg": "ok", "result": [range("NG_MTN"), range("NG_AIRTEL"), fixed]}),
+    )
 }
 
 /// Paynicorn's operator of a number.

@@ -17,7 +17,10 @@ fn with_settle_for_zero_only_requests_under_way_are_waited_for() {
     bench.name_operators("NG_MTN");
     bench.pass(seconds(1));
     let id = bench.intents(1)[0].as_str().to_owned();
-    bench.reply("/topup ", &format!(r#"{{"code":"1200","msg":"","result":{{"transId":"{id}","statusCode":"0"}}}}"#));
+    bench.reply(
+        "/topup ",
+        &format!(r#"{{"code":"1200","msg":"","result":{{"transId":"{id}","statusCode":"0"}}}}"#),
+    );
     bench.pass(seconds(1));
     assert_eq!(bench.submits().len(), 1, "a row that can be sent is sent");
     bench.pass(seconds(20));

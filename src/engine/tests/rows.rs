@@ -222,7 +222,8 @@ fn an_id_that_cannot_be_asked_about_is_not_waited_for_later_either() {
     }];
     let mut setup = Setup::send(lane.clone(), Vec::new());
     let loaded = Loaded { order: order(&lane, 1, 1, None), topup: failed, verify: true };
-    setup.lanes = vec![(lane.clone(), LaneStart::default(), vec![loaded, ready(order(&lane, 2, 2, None))], Vec::new())];
+    setup.lanes =
+        vec![(lane.clone(), LaneStart::default(), vec![loaded, ready(order(&lane, 2, 2, None))], Vec::new())];
     let mut bench = setup.start();
     bench.open_vietnam();
     bench.pass(seconds(1));
@@ -242,7 +243,10 @@ fn a_follow_run_submits_nothing() {
     let mut setup = Setup::send(lane.clone(), Vec::new());
     setup.mode = Mode::Follow;
     let loaded = |row, topup| Loaded { order: order(&lane, row, row, None), topup, verify: false };
-    let open = vec![loaded(1, submitted(Phase::Pending, None)), loaded(2, submitted(Phase::Asking, Some(Reason::NoAnswer)))];
+    let open = vec![
+        loaded(1, submitted(Phase::Pending, None)),
+        loaded(2, submitted(Phase::Asking, Some(Reason::NoAnswer))),
+    ];
     let to_send = vec![ready(order(&lane, 3, 3, None))];
     setup.lanes = vec![(lane.clone(), LaneStart::default(), to_send, open)];
     let mut bench = setup.start();

@@ -50,7 +50,10 @@ fn a_throttled_row_goes_again_under_the_same_id() {
     assert_eq!(ids[0], ids[1]);
     bench.reply(
         ids[0].as_str(),
-        &format!(r#"{{"code":"1200","msg":"","result":{{"transId":"{}","statusCode":"1"}}}}"#, ids[0].as_str()),
+        &format!(
+            r#"{{"code":"1200","msg":"","result":{{"transId":"{}","statusCode":"1"}}}}"#,
+            ids[0].as_str()
+        ),
     );
     assert_eq!(bench.phase(1), Phase::Succeeded);
     assert_eq!(bench.state(1).submits, 2);
@@ -63,7 +66,10 @@ fn a_throttled_operator_holds_up_no_other() {
     let rows = (1..=2).map(|row| ready(order(&lane, row, row, None))).collect();
     let mut bench = Setup::send(lane, rows).start();
     bench.open_nigeria();
-    bench.reply("7030000001", r#"{"code":"1200","msg":"","result":{"operatorCode":"NG_MTN"}}"#.replace("7030000001", "").as_str());
+    bench.reply(
+        "7030000001",
+        r#"{"code":"1200","msg":"","result":{"operatorCode":"NG_MTN"}}"#.replace("7030000001", "").as_str(),
+    );
     bench.name_operators("NG_AIRTEL");
     bench.pass(seconds(1));
     bench.reply("NG_MTN", r#"{"code":"4033","msg":"slow down"}"#);
@@ -217,7 +223,8 @@ fn a_number_with_two_holders_is_free_after_both() {
     done_before.attempt = crate::domain::Attempt(1);
     done_before.submits = 1;
     done_before.submitted_at = Some(WallTime(1_795_000_000_000_000));
-    let open = vec![crate::engine::Loaded { order: order(&lane, 1, 5, None), topup: done_before, verify: false }];
+    let open =
+        vec![crate::engine::Loaded { order: order(&lane, 1, 5, None), topup: done_before, verify: false }];
     let digits = order(&lane, 1, 5, None).phone.digits().to_owned();
     let start = LaneStart { open_numbers: vec![digits], ..LaneStart::default() };
     let mut setup = Setup::send(lane.clone(), Vec::new());
