@@ -1,7 +1,7 @@
 //! Which rows of a results file may be sent again (`contract.md` 5): the ledger says so, not the file.
 
 use crate::admission::{Judge, Judged};
-use crate::domain::{Order, RowNumber};
+use crate::domain::{Order, ProviderKind, RowNumber};
 use crate::intake::{Column, Columns, Mapping, RawRow, ResultsRow, TopupColumn};
 use crate::ledger::BatchInfo;
 use crate::lifecycle::{Event, Phase, StoredRow};
@@ -196,6 +196,11 @@ impl<'a> Chooser<'a> {
                 "row {row}: the file says {said}, the ledger says {status}; the ledger counts"
             ));
         }
+        let sendable = matches!(stored.state.phase, Phase::Ready | Phase::Failed | Phase::Refused);
+        if sendable && !self.trusts && is_blind(&stored) && rebuilt(&stored)? {
+            self.choice.untrusted += 1;
+            return Ok(());
+        }
         match stored.state.phase {
             Phase::Invalid | Phase::Refused if !stored.state.contradicted => self.judge_anew(line, stored),
             Phase::Ready | Phase::Failed if may_be_retried(&stored) => {
@@ -207,15 +212,6 @@ impl<'a> Chooser<'a> {
                         "row {row}: phone, product, amount, operator or provider differ from what was sent: not sent. \
                          Put the old cells back, or make it a new row of a new file"
                     ));
-                    return Ok(());
-                }
-                let blind = stored.state.submits > 0
-                    && stored
-                        .order
-                        .as_ref()
-                        .is_some_and(|order| order.account.kind == crate::domain::ProviderKind::ConnectTopup);
-                if blind && !self.trusts && rebuilt(&stored)? {
-                    self.choice.untrusted += 1;
                     return Ok(());
                 }
                 if let Some(order) = &stored.order
@@ -313,6 +309,12 @@ impl<'a> Chooser<'a> {
 
 fn with_row(raw: &RawRow, row: RowNumber) -> RawRow {
     RawRow { row, ..raw.clone() }
+}
+
+/// Whether the row was submitted to a provider that cannot be asked about it.
+fn is_blind(stored: &StoredRow) -> bool {
+    let kind = stored.order.as_ref().map(|order| order.account.kind);
+    stored.state.submits > 0 && kind == Some(ProviderKind::ConnectTopup)
 }
 
 /// Whether two orders buy the same for the same number through the same account.

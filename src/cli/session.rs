@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::settings::{ProviderSettings, Rate, Settings};
 use super::stop::Stop;
-use crate::domain::{Catalogue, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
+use crate::domain::{Catalogue, Halt, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
 use crate::engine::{
     Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
@@ -14,6 +14,9 @@ use crate::ledger::{BatchEvent, BatchInfo, Ledger, LedgerError, LedgerLock, Reco
 use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
 use crate::run::{Asked, Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, ask};
+
+/// A submit leaves at most this long after its intent was recorded.
+const INTENT_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// What the read-only calls before a run told, by provider entry.
 #[derive(Debug, Default)]
@@ -46,6 +49,15 @@ impl Preflights {
             Some(Asked::Told(Told::Catalogue(catalogue))) => Some(catalogue),
             Some(_) | None => None,
         }
+    }
+
+    /// Provider entries that refuse submits already, by name.
+    pub fn halts(&self) -> BTreeMap<String, Halt> {
+        let halted = |(name, asked): (&String, &Asked)| match asked {
+            Asked::Told(Told::Halted(halt)) => Some((name.clone(), halt.clone())),
+            Asked::Told(_) | Asked::Silent(_) | Asked::NoSuchCall => None,
+        };
+        self.asked.iter().filter_map(halted).collect()
     }
 
     fn start(&self, name: &str, start: &mut LaneStart) {
@@ -193,14 +205,19 @@ impl Session {
         self.note(event).await
     }
 
-    /// Provider entries whose account has rows to be sent.
+    /// Provider entries whose account has rows to be sent; in a retry failed ones too.
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails.
-    pub fn entries_to_send(&self, settings: &Settings) -> Result<Vec<String>, Stop> {
+    pub fn entries_to_send(&self, settings: &Settings, retry: bool) -> Result<Vec<String>, Stop> {
         let mut names = Vec::new();
         for entry in &settings.providers {
-            if !self.ledger.ready_page(self.batch.id, &entry.account, None, 1)?.is_empty() {
+            let page = if retry {
+                self.ledger.sendable_page(self.batch.id, &entry.account, None, 1)?
+            } else {
+                self.ledger.ready_page(self.batch.id, &entry.account, None, 1)?
+            };
+            if !page.is_empty() {
                 names.push(entry.name.clone());
             }
         }
@@ -263,7 +280,8 @@ impl Session {
         let back = |span: Duration| {
             WallTime(now.wall.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
         };
-        let recent = self.ledger.recent_intents(&entry.account, back(entry.submit_rate.window))?;
+        let recent = back(entry.submit_rate.window.saturating_add(INTENT_AGE_MAX));
+        let recent = self.ledger.recent_intents(&entry.account, recent)?;
         let spaced = if entry.phone_spacing.is_zero() {
             Vec::new()
         } else {

@@ -123,15 +123,17 @@ pub async fn wrap_up(
 ) -> Result<Exit, Stop> {
     let standing = Standing::of(&session.ledger, &session.batch)?;
     let exit = standing.exit().and(also);
-    session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await?;
+    // A ledger that takes no more can still be read: what is known is written before its failure is told.
+    let ended = session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
     crash_at("mid_results");
     write_results_file(&session.ledger, session.batch.id, results)?;
-    session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await?;
+    let noted = session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
     // The reasons of rows that were not reached depend on the run's end.
     let standing = Standing::of(&session.ledger, &session.batch)?;
+    let exit = if ended.is_err() || noted.is_err() { exit.and(Exit::Internal) } else { exit };
     tell(context, &session.batch, &standing, exit, Some(results));
     tell_unbound(context, session)?;
-    Ok(exit)
+    ended.and(noted).map(|()| exit)
 }
 
 /// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
