@@ -24,6 +24,8 @@ pub struct Context {
     global: GlobalArgs,
     /// Keeps the sandbox's server alive.
     _server: Option<crate::sandbox::Sandbox>,
+    /// Keeps the sandbox's folder, where it is for this process alone; dropped after the server.
+    _folder: Option<tempfile::TempDir>,
     settings: Option<Settings>,
 }
 
@@ -36,6 +38,8 @@ pub enum Needs {
     Providers,
     /// The whole configuration; a sandbox begins a new ledger.
     NewBatch,
+    /// The whole configuration; a sandbox is as new as a new batch would find it, and leaves nothing.
+    Plan,
 }
 
 impl Context {
@@ -50,9 +54,15 @@ impl Context {
         let named = named.map_err(|problem| Stop::refused(format!("--ledger: {problem}")))?;
         let env = |name: &str| std::env::var(name).ok();
         let config = global.config.as_deref();
-        let (mut settings, mut server) = (None, None);
+        let (mut settings, mut server, mut folder) = (None, None, None);
         let location = if global.sandbox {
-            let place = sandbox_mode::place(named, &dirs, needs == Needs::NewBatch)?;
+            let place = if needs == Needs::Plan && named.is_none() {
+                let (place, passing) = sandbox_mode::passing_place()?;
+                folder = Some(passing);
+                place
+            } else {
+                sandbox_mode::place(named, &dirs, needs == Needs::NewBatch)?
+            };
             if needs != Needs::Ledger {
                 let (made, running) = sandbox_mode::start(&place).await?;
                 (settings, server) = (Some(made), Some(running));
@@ -80,6 +90,7 @@ impl Context {
             sandbox: global.sandbox,
             global: global.clone(),
             _server: server,
+            _folder: folder,
             settings,
         })
     }
