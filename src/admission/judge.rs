@@ -102,16 +102,8 @@ impl Judge {
             Ok((order, price)) => (Ok(order), price),
             Err(problem) => (Err(problem), None),
         };
-        self.totals.rows += 1;
-        match &verdict {
-            Ok(order) => {
-                self.totals.ready += 1;
-                self.totals.repaired += u64::from(!notes.repairs.is_empty());
-                self.totals.warned += u64::from(!notes.warnings.is_empty());
-                self.totals.add(order, price);
-            }
-            Err(problem) => *self.totals.invalid.entry(problem.reason).or_insert(0) += 1,
-        }
+        let counted = verdict.as_ref().map(|order| (order, price)).map_err(|problem| problem.reason);
+        self.totals.count(counted, !notes.repairs.is_empty(), !notes.warnings.is_empty());
         Judged { verdict, price, repairs: notes.repairs, warnings: notes.warnings }
     }
 
@@ -284,13 +276,18 @@ impl<'r> Cells<'r> {
     }
 }
 
+/// What a refusal says of a row, with the column and cell it is about.
+pub fn problem_of(columns: &Columns, row: &RawRow, refusal: Refusal) -> Problem {
+    Cells { columns, row }.problem(column_of(refusal.reason), refusal.reason, refusal.message)
+}
+
 /// The column that a provider's refusal is about.
 fn column_of(reason: Reason) -> Column {
     if reason == Reason::UnsupportedProduct {
         Column::Product
     } else if reason == Reason::UnsupportedOperator {
         Column::Operator
-    } else if reason == Reason::BadPhone {
+    } else if matches!(reason, Reason::BadPhone | Reason::RecentRepeat) {
         Column::Phone
     } else if reason == Reason::NoProvider {
         Column::Provider

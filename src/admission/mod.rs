@@ -11,7 +11,7 @@ mod spill;
 mod totals;
 
 pub use goods::read_goods;
-pub use judge::Judge;
+pub use judge::{Judge, problem_of};
 pub use policy::{Caps, Policy, ProviderRule};
 pub use problem::{Judged, Problem, Warning};
 pub use seen::NewFile;

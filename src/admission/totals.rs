@@ -78,8 +78,22 @@ impl Totals {
         over.collect()
     }
 
+    /// Counts a row: an order with its price where one is known, or why it is none.
+    pub fn count(&mut self, verdict: Result<(&Order, Option<Money>), Reason>, repaired: bool, warned: bool) {
+        self.rows += 1;
+        match verdict {
+            Ok((order, price)) => {
+                self.ready += 1;
+                self.repaired += u64::from(repaired);
+                self.warned += u64::from(warned);
+                self.add(order, price);
+            }
+            Err(reason) => *self.invalid.entry(reason).or_insert(0) += 1,
+        }
+    }
+
     /// Adds an order: at its price where one is known, else at its amount.
-    pub(super) fn add(&mut self, order: &Order, price: Option<Money>) {
+    fn add(&mut self, order: &Order, price: Option<Money>) {
         let operator = order.operator.as_deref().or(order.operator_hint.as_deref());
         let amount = price.map(|price| price.amount).or(order.amount).unwrap_or_default();
         let currency = price.map(|price| price.currency).or(order.currency);

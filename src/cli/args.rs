@@ -115,6 +115,7 @@ pub enum Command {
   bulk-topup run payroll.csv
   bulk-topup run payroll.csv --yes --expect-total VND=40000   without a question, if that is the total
   bulk-topup run payroll.csv --first 3                        three rows first, then ask again
+  bulk-topup run payroll.csv --plan plan.json                 only what somebody else checked
   bulk-topup run payroll.csv -o done.csv --settle-for 1h")]
 pub struct RunArgs {
     /// CSV file or workbook with a header row; `-` reads it from stdin
@@ -122,6 +123,10 @@ pub struct RunArgs {
     /// Name of the batch, instead of the file's
     #[arg(long, value_name = "NAME")]
     pub batch: Option<String>,
+    /// Send only what this plan of `check --write-plan` approved: refused if the file, the settings or the
+    /// totals changed since
+    #[arg(long, value_name = "PATH")]
+    pub plan: Option<PathBuf>,
     /// Receive callbacks at this address during the run
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
@@ -191,6 +196,30 @@ pub struct IntakeArgs {
     pub map: Vec<ColumnMap>,
 }
 
+impl IntakeArgs {
+    /// These flags as a person types them again, each with a space before it; `quoted` makes a shell's word.
+    pub fn again(&self, quoted: impl Fn(&str) -> String) -> String {
+        let mut flags = String::new();
+        let mut add = |flag: &str, value: &str| flags.push_str(&format!(" {flag} {}", quoted(value)));
+        if let Some(encoding) = &self.encoding {
+            add("--encoding", encoding);
+        }
+        if let Some(delimiter) = self.delimiter {
+            add("--delimiter", &if delimiter == '\t' { "tab".to_owned() } else { delimiter.to_string() });
+        }
+        if let Some(sheet) = &self.sheet {
+            add("--sheet", sheet);
+        }
+        if let Some(thousands) = self.thousands {
+            add("--thousands", &thousands.to_string());
+        }
+        for ColumnMap { column, header } in &self.map {
+            add("--map", &format!("{column}={header}"));
+        }
+        flags
+    }
+}
+
 /// One `--map`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnMap {
@@ -205,7 +234,8 @@ pub struct ColumnMap {
 #[command(before_help = "Examples:
   bulk-topup check payroll.csv
   bulk-topup check payroll.csv --online                ask the providers too; still spends nothing
-  bulk-topup check payroll.csv --problems wrong.csv    the rows to be fixed, with what is wrong")]
+  bulk-topup check payroll.csv --problems wrong.csv    the rows to be fixed, with what is wrong
+  bulk-topup check payroll.csv --write-plan plan.json  for somebody else to send: run payroll.csv --plan plan.json")]
 pub struct CheckArgs {
     /// CSV file or workbook with a header row; `-` reads it from stdin
     pub file: PathBuf,
@@ -215,6 +245,10 @@ pub struct CheckArgs {
     /// Write the invalid rows here, with whole phone numbers
     #[arg(long, value_name = "PATH")]
     pub problems: Option<PathBuf>,
+    /// Write a plan here that another person runs with `run --plan`; bound to the file, the settings and the
+    /// totals
+    #[arg(long, value_name = "PATH")]
+    pub write_plan: Option<PathBuf>,
     /// Judge equal rows of the file each
     #[arg(long)]
     pub allow_duplicates: bool,

@@ -1,5 +1,6 @@
 //! What every command stands on: settings, ledger, clock, terminal, and the sandbox when it plays one.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::args::GlobalArgs;
@@ -8,6 +9,7 @@ use super::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
 use super::stop::Stop;
 use super::terminal::Terminal;
 use crate::ledger::{BatchInfo, FoundBatch, Ledger, LedgerLock};
+use crate::report::Summary;
 use crate::run::Clock;
 
 /// The ground a command stands on.
@@ -21,9 +23,13 @@ pub struct Context {
     pub ledger_path: PathBuf,
     /// Whether `--sandbox` was given.
     pub sandbox: bool,
+    /// Summaries of a command over several batches, which are told as one object at its end.
+    pub summaries: Option<RefCell<Vec<Summary>>>,
     global: GlobalArgs,
     /// Keeps the sandbox's server alive.
     _server: Option<crate::sandbox::Sandbox>,
+    /// Keeps the sandbox's folder, where it is for this process alone; dropped after the server.
+    _folder: Option<tempfile::TempDir>,
     settings: Option<Settings>,
 }
 
@@ -36,6 +42,8 @@ pub enum Needs {
     Providers,
     /// The whole configuration; a sandbox begins a new ledger.
     NewBatch,
+    /// The whole configuration; a sandbox is as new as a new batch would find it, and leaves nothing.
+    Plan,
 }
 
 impl Context {
@@ -50,9 +58,15 @@ impl Context {
         let named = named.map_err(|problem| Stop::refused(format!("--ledger: {problem}")))?;
         let env = |name: &str| std::env::var(name).ok();
         let config = global.config.as_deref();
-        let (mut settings, mut server) = (None, None);
+        let (mut settings, mut server, mut folder) = (None, None, None);
         let location = if global.sandbox {
-            let place = sandbox_mode::place(named, &dirs, needs == Needs::NewBatch)?;
+            let place = if needs == Needs::Plan && named.is_none() {
+                let (place, passing) = sandbox_mode::passing_place()?;
+                folder = Some(passing);
+                place
+            } else {
+                sandbox_mode::place(named, &dirs, needs == Needs::NewBatch)?
+            };
             if needs != Needs::Ledger {
                 let (made, running) = sandbox_mode::start(&place).await?;
                 (settings, server) = (Some(made), Some(running));
@@ -78,8 +92,10 @@ impl Context {
             clock: Clock::new(),
             ledger_path,
             sandbox: global.sandbox,
+            summaries: None,
             global: global.clone(),
             _server: server,
+            _folder: folder,
             settings,
         })
     }

@@ -8,8 +8,10 @@ use rust_decimal::Decimal;
 use super::args::SendArgs;
 use super::context::Context;
 use super::session::Session;
+use super::settings::Settings;
 use super::stop::Stop;
 use super::survey::Known;
+use crate::admission::Totals;
 use crate::domain::{Currency, Reason, Refusal, RowNumber, WallTime};
 use crate::ledger::{BatchInfo, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
@@ -25,15 +27,11 @@ pub fn add_worth(to: &mut Worth, row: &StoredRow) {
     }
 }
 
-/// Since when an equal row of another batch counts as a repeat; none where nobody looks for them.
-///
-/// # Errors
-/// [`Stop`] when the configuration was not read.
-pub fn repeats_since(context: &Context, args: &SendArgs) -> Result<Option<WallTime>, Stop> {
-    let window = context.settings()?.limits.repeat_window;
-    let now = context.clock.now().wall;
-    let since = now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
-    Ok((!window.is_zero() && !args.allow_repeats).then_some(WallTime(since)))
+/// Since when an equal row of another batch counts as a repeat; none: repeats are not looked for.
+pub fn repeats_since(settings: &Settings, now: WallTime) -> Option<WallTime> {
+    let window = settings.limits.repeat_window;
+    let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    (!window.is_zero()).then(|| WallTime(now.0.saturating_sub(micros)))
 }
 
 /// Rows of a batch that goes on which meanwhile stand in another batch too.
@@ -47,7 +45,8 @@ pub fn repeats_of_unsent(
     args: &SendArgs,
 ) -> Result<BTreeMap<RowNumber, Refusal>, Stop> {
     let mut found = BTreeMap::new();
-    let Some(since) = repeats_since(context, args)? else { return Ok(found) };
+    let since = repeats_since(context.settings()?, context.clock.now().wall);
+    let Some(since) = since.filter(|_| !args.allow_repeats) else { return Ok(found) };
     let reader = Ledger::open_read(&context.ledger_path)?;
     let known = Known { repeats: Some((&reader, since)), except: Some(info.id), ..Known::default() };
     ledger.for_each_row::<Stop>(info.id, |row| {
@@ -103,10 +102,27 @@ pub fn check_batch_cap(context: &Context, whole: &BTreeMap<Currency, Decimal>) -
 /// # Errors
 /// [`Stop`] with exit 2: over the cap; or the ledger failed.
 pub fn check_day_cap(context: &Context, ledger: &Ledger, to_send: &Worth) -> Result<(), Stop> {
+    let over = over_day(context.settings()?, ledger, to_send, context.clock.now().wall)?;
+    if over.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::refused(format!("{}: nothing was sent", over.join("; "))))
+    }
+}
+
+/// What of `max_day` would be exceeded, in words.
+///
+/// # Errors
+/// [`Stop`] when the ledger fails.
+pub fn over_day(
+    settings: &Settings,
+    ledger: &Ledger,
+    to_send: &Worth,
+    now: WallTime,
+) -> Result<Vec<String>, Stop> {
     const DAY_US: i64 = 86_400_000_000;
-    let settings = context.settings()?;
-    let now = context.clock.now().wall;
     let midnight = WallTime(now.0 - now.0.rem_euclid(DAY_US));
+    let mut over = Vec::new();
     for entry in &settings.providers {
         let mut day: BTreeMap<Currency, Decimal> = BTreeMap::new();
         for ((_, currency), sum) in to_send.iter().filter(|((provider, _), _)| *provider == entry.name) {
@@ -120,15 +136,24 @@ pub fn check_day_cap(context: &Context, ledger: &Ledger, to_send: &Worth) -> Res
                 *sum += spent.amount;
             }
         }
-        for (currency, sum) in day {
-            let cap = settings.limits.max_day.get(&currency).copied();
-            if let Some(cap) = cap.filter(|cap| sum > *cap) {
-                return Err(Stop::refused(format!(
-                    "with this batch {} would get {sum} {currency} today, limits.max_day is {cap}: nothing was sent",
-                    entry.name
-                )));
-            }
-        }
+        let capped = day.into_iter().filter_map(|(currency, sum)| {
+            let cap = settings.limits.max_day.get(&currency).filter(|cap| sum > **cap)?;
+            Some(format!(
+                "with this batch {} would get {sum} {currency} today, limits.max_day is {cap}",
+                entry.name
+            ))
+        });
+        over.extend(capped);
     }
-    Ok(())
+    Ok(over)
+}
+
+/// What a survey's ready rows come to.
+pub fn worth_of(totals: &Totals) -> Worth {
+    let lines = totals.lines.iter();
+    let known = lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum)));
+    known.fold(Worth::new(), |mut worth, (key, sum)| {
+        *worth.entry(key).or_default() += sum;
+        worth
+    })
 }

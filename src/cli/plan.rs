@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::settings::{ProviderSettings, Settings};
-use super::survey::Survey;
+use super::session::Preflights;
+use super::settings::{ProviderSettings, Rate, Settings};
+use super::survey::{NoteGroup, Survey};
 use super::terminal::{Terminal, grouped};
 use crate::admission::Totals;
-use crate::domain::{Currency, Reason, Told};
+use crate::domain::{Currency, ProviderKind, Reason, Told};
 use crate::intake::Dialect;
 use crate::run::Asked;
 use rust_decimal::Decimal;
@@ -46,16 +47,27 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
             text.push_str(&format!("               and {} more\n", grouped(&more.to_string())));
         }
     }
-    for (note, (rows, first)) in &survey.notes {
-        let which = if *rows == 1 {
-            format!("row {first}")
-        } else {
-            format!("{}, the first is row {first}", counted(*rows))
-        };
-        text.push_str(&wrapped(13, &format!("note: {note} ({which})")));
+    for (note, group) in &survey.notes {
+        text.push_str(&wrapped(13, &format!("note: {note} ({})", places(group))));
+    }
+    if let Some(twin) = &survey.twin {
+        text.push_str(&wrapped(2, &format!("WARNING: {twin}. Is it meant to be sent again?")));
     }
     text.push_str(&money(totals));
     text
+}
+
+/// `row 4`, `3 rows: 4, 17, 20`, `29 rows: 4, 17, ... and 19 more`.
+fn places(group: &NoteGroup) -> String {
+    let rows: Vec<String> = group.first.iter().map(ToString::to_string).collect();
+    let more = group.rows.saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    match (rows.as_slice(), more) {
+        ([one], 0) => format!("row {one}"),
+        (_, 0) => format!("{}: {}", counted(group.rows), rows.join(", ")),
+        (_, more) => {
+            format!("{}: {} and {} more", counted(group.rows), rows.join(", "), grouped(&more.to_string()))
+        }
+    }
 }
 
 /// `1 row`, `12,480 rows`.
@@ -125,20 +137,40 @@ pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
 }
 
 /// What a provider's balance says about the plan.
-pub fn balance_line(name: &str, asked: &Asked, need: Decimal, currency: Option<Currency>) -> Option<String> {
+fn balance_line(name: &str, asked: &Asked, need: Decimal, currency: Option<Currency>) -> Option<String> {
     let Asked::Told(Told::Balance(balance)) = asked else { return None };
     let currency = currency.map(|c| c.to_string()).unwrap_or_default();
     let enough = if *balance >= need { "enough" } else { "NOT ENOUGH for this file" };
     Some(format!("  {name:<12} balance {} {currency}: {enough}", grouped(&balance.normalize().to_string())))
 }
 
-/// How long sending will take at the configured rates: the slowest provider counts.
+/// Balances that were told, against what is to be sent.
+pub fn balances(preflights: &Preflights, totals: &Totals) -> Vec<String> {
+    let mut lines: Vec<String> = preflights
+        .asked
+        .iter()
+        .filter_map(|(name, asked)| {
+            let of_provider = || totals.lines.iter().filter(|line| line.provider == *name);
+            let need = of_provider().map(|line| line.sum).sum();
+            balance_line(name, asked, need, of_provider().find_map(|line| line.currency))
+        })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// How long sending will take at the configured rates: the slowest provider counts. Every order is looked up
+/// about once after its submit, and those whose number the provider is asked about once before it.
 pub fn estimate(settings: &Settings, totals: &Totals) -> Duration {
     let of = |entry: &ProviderSettings| {
         let rows: u64 =
             totals.lines.iter().filter(|line| line.provider == entry.name).map(|line| line.rows).sum();
-        let windows = rows.div_ceil(u64::from(entry.submit_rate.count.max(1)));
-        entry.submit_rate.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
+        let at = |rate: Rate, requests: u64| {
+            let windows = requests.div_ceil(u64::from(rate.count.max(1)));
+            rate.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
+        };
+        let looks = if entry.kind == ProviderKind::ConnectTopup { 1 } else { 2 };
+        at(entry.submit_rate, rows).max(at(entry.query_rate, rows.saturating_mul(looks)))
     };
     settings.providers.iter().map(of).max().unwrap_or_default()
 }

@@ -23,6 +23,21 @@ pub struct Place {
     log: PathBuf,
 }
 
+/// A place for one process that looks and sends nothing: what the next `run` would find. It lasts as long as
+/// the folder.
+///
+/// # Errors
+/// [`Stop`] when no folder can be made.
+pub fn passing_place() -> Result<(Place, tempfile::TempDir), Stop> {
+    let folder = tempfile::Builder::new()
+        .prefix("bulk-topup-")
+        .tempdir()
+        .map_err(|e| Stop::internal(format!("no folder for the sandbox can be made: {e}")))?;
+    let ledger = LedgerLocation::Sqlite(folder.path().join("ledger.db"));
+    let log = folder.path().join("charges.ndjson");
+    Ok((Place { ledger, log }, folder))
+}
+
 /// The place of a new sandbox run, or of the last one.
 ///
 /// # Errors

@@ -440,7 +440,8 @@ pub fn user_name() -> String {
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
-fn host_name() -> String {
+/// The machine's name, for the record.
+pub fn host_name() -> String {
     let uname = rustix::system::uname();
     uname.nodename().to_string_lossy().into_owned()
 }

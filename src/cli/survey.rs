@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::args::IntakeArgs;
 use super::settings::{Limits, Settings};
 use super::stop::Stop;
+use super::twins::{Twin, Twins};
 use crate::admission::{Caps, Judge, Judged, Policy, Problem, ProviderRule, Totals};
 use crate::domain::{
     BatchName, Catalogue, Country, Currency, Goods, Money, Order, ProviderKind, Reason, Refusal, RowNumber,
@@ -182,6 +183,9 @@ fn against_catalogue(order: &Order, catalogue: &Catalogue) -> Result<Option<Mone
     }
 }
 
+/// Rows named of each kind of problem or note; all problems go into `--problems`.
+const FIRST: usize = 10;
+
 /// Problems of one kind, the first of them with their places.
 #[derive(Clone, Debug, Default)]
 pub struct ProblemGroup {
@@ -208,6 +212,29 @@ pub struct RowProblem {
     pub message: String,
 }
 
+impl RowProblem {
+    /// A problem with its place.
+    pub fn of(row: &RawRow, problem: &Problem) -> Self {
+        Self {
+            row: row.row,
+            line: row.line,
+            column: problem.column.clone(),
+            value: problem.value.clone(),
+            reason: problem.reason,
+            message: problem.message.clone(),
+        }
+    }
+}
+
+/// Rows with the same repair or warning.
+#[derive(Clone, Debug, Default)]
+pub struct NoteGroup {
+    /// How many rows.
+    pub rows: u64,
+    /// The first of them.
+    pub first: Vec<RowNumber>,
+}
+
 /// What a file was judged to be.
 #[derive(Debug)]
 pub struct Survey {
@@ -223,12 +250,52 @@ pub struct Survey {
     pub totals: Totals,
     /// What is wrong, by reason.
     pub problems: BTreeMap<Reason, ProblemGroup>,
-    /// Repairs and warnings, by their words, with the first row of each.
-    pub notes: BTreeMap<String, (u64, RowNumber)>,
+    /// Repairs and warnings, by their words.
+    pub notes: BTreeMap<String, NoteGroup>,
     /// Caps of the whole batch that are exceeded.
     pub over: Vec<String>,
     /// Countries of valid rows, by provider entry.
     pub countries: BTreeMap<String, Vec<Country>>,
+    /// The batch of late that it is nearly the same as.
+    pub twin: Option<Twin>,
+}
+
+/// What was found in the rows so far.
+#[derive(Default)]
+struct Found {
+    problems: BTreeMap<Reason, ProblemGroup>,
+    notes: BTreeMap<String, NoteGroup>,
+    countries: BTreeMap<String, Vec<Country>>,
+}
+
+impl Found {
+    fn count(&mut self, row: &RawRow, judged: &Judged) {
+        match &judged.verdict {
+            Err(problem) => {
+                let group = self.problems.entry(problem.reason).or_default();
+                group.rows += 1;
+                if group.first.len() < FIRST {
+                    group.first.push(RowProblem::of(row, problem));
+                }
+            }
+            Ok(order) => {
+                for note in notes_of(judged) {
+                    let group = self.notes.entry(note).or_default();
+                    group.rows += 1;
+                    if group.first.len() < FIRST {
+                        group.first.push(order.row);
+                    }
+                }
+                let seen = match self.countries.get_mut(&order.provider) {
+                    Some(seen) => seen,
+                    None => self.countries.entry(order.provider.clone()).or_default(),
+                };
+                if !seen.contains(&order.phone.country()) {
+                    seen.push(order.phone.country());
+                }
+            }
+        }
+    }
 }
 
 /// One pass over a file, row by row.
@@ -237,10 +304,12 @@ pub struct Surveyor<'a> {
     columns: Columns,
     judge: Judge,
     known: &'a Known<'a>,
+    twins: Option<Twins<'a>>,
     row: RawRow,
-    problems: BTreeMap<Reason, ProblemGroup>,
-    notes: BTreeMap<String, (u64, RowNumber)>,
-    countries: BTreeMap<String, Vec<Country>>,
+    found: Found,
+    /// Counts of rows whose verdicts came later than the judge's; else the judge's own hold.
+    later: Option<Totals>,
+    max_batch: HashMap<Currency, rust_decimal::Decimal>,
 }
 
 impl<'a> Surveyor<'a> {
@@ -252,15 +321,23 @@ impl<'a> Surveyor<'a> {
         Ok(Self {
             columns: source.columns().clone(),
             source,
+            max_batch: policy.caps.max_batch.clone(),
             judge: Judge::new(policy)
                 .map_err(|e| Stop::internal(e.to_string()))?
                 .spill_to(tempfile::tempfile),
             known,
+            twins: None,
             row: RawRow::default(),
-            problems: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            countries: BTreeMap::new(),
+            found: Found::default(),
+            later: None,
         })
+    }
+
+    /// Compares the file with batches of late, too.
+    #[must_use]
+    pub fn comparing(mut self, twins: Option<Twins<'a>>) -> Self {
+        self.twins = twins;
+        self
     }
 
     /// The row judged last.
@@ -268,61 +345,57 @@ impl<'a> Surveyor<'a> {
         &self.row
     }
 
-    /// Judges the next row; none at the end.
+    /// Where the columns stand.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// How the file is written.
+    pub fn dialect(&self) -> &Dialect {
+        self.source.dialect()
+    }
+
+    /// Judges the next row and counts it; none at the end.
     ///
     /// # Errors
     /// [`Stop`]: the file or the ledger cannot be read.
     pub fn judge_next(&mut self) -> Result<Option<Judged>, Stop> {
+        let judged = self.judge_uncounted()?;
+        if let Some(judged) = &judged {
+            self.found.count(&self.row, judged);
+        }
+        Ok(judged)
+    }
+
+    /// Judges the next row; [`Surveyor::count`] counts it when all is known about it.
+    ///
+    /// # Errors
+    /// As [`Surveyor::judge_next`].
+    pub fn judge_uncounted(&mut self) -> Result<Option<Judged>, Stop> {
         if !self.source.next_row(&mut self.row)? {
             return Ok(None);
         }
-        let (mut failed, known) = (None, self.known);
+        let (mut failed, known, twins) = (None, self.known, &mut self.twins);
         let judged = self.judge.row_asking(&self.columns, &self.row, &mut |order| {
-            known.ask(order).unwrap_or_else(|stop| {
+            let compared = twins.as_mut().map_or(Ok(()), |twins| twins.compare(order));
+            compared.and_then(|()| known.ask(order)).unwrap_or_else(|stop| {
                 failed = Some(stop);
                 Ok(None)
             })
         });
-        if let Some(stop) = failed {
-            return Err(stop);
-        }
-        match &judged.verdict {
-            Err(problem) => self.count_problem(problem),
-            Ok(order) => {
-                for note in notes_of(&judged) {
-                    self.notes.entry(note).or_insert((0, order.row)).0 += 1;
-                }
-                self.count_country(order);
-            }
-        }
-        Ok(Some(judged))
-    }
-
-    fn count_problem(&mut self, problem: &Problem) {
-        /// Rows named for each reason; all of them go into `--problems`.
-        const FIRST: usize = 10;
-        let group = self.problems.entry(problem.reason).or_default();
-        group.rows += 1;
-        if group.first.len() < FIRST {
-            group.first.push(RowProblem {
-                row: self.row.row,
-                line: self.row.line,
-                column: problem.column.clone(),
-                value: problem.value.clone(),
-                reason: problem.reason,
-                message: problem.message.clone(),
-            });
+        match failed {
+            Some(stop) => Err(stop),
+            None => Ok(Some(judged)),
         }
     }
 
-    fn count_country(&mut self, order: &Order) {
-        let seen = match self.countries.get_mut(&order.provider) {
-            Some(seen) => seen,
-            None => self.countries.entry(order.provider.clone()).or_default(),
-        };
-        if !seen.contains(&order.phone.country()) {
-            seen.push(order.phone.country());
-        }
+    /// Counts a row with its last verdict.
+    pub fn count(&mut self, row: &RawRow, judged: &Judged) {
+        let counted =
+            judged.verdict.as_ref().map(|order| (order, judged.price)).map_err(|problem| problem.reason);
+        let (repaired, warned) = (!judged.repairs.is_empty(), !judged.warnings.is_empty());
+        self.later.get_or_insert_default().count(counted, repaired, warned);
+        self.found.count(row, judged);
     }
 
     /// Reads what is left and tells what the whole file is.
@@ -333,16 +406,20 @@ impl<'a> Surveyor<'a> {
         while self.judge_next()?.is_some() {}
         let dialect = self.source.dialect().clone();
         let header = self.source.header().to_vec();
+        let totals = self.later.unwrap_or_else(|| self.judge.totals().clone());
+        let twin = self.twins.map(|twins| twins.finish(totals.rows)).transpose()?.flatten();
+        let Found { problems, notes, countries } = self.found;
         Ok(Survey {
             digest: self.source.finish()?,
             dialect,
             header,
             phone_title: self.columns.title(Column::Phone).to_owned(),
-            over: self.judge.over_batch().iter().map(ToString::to_string).collect(),
-            totals: self.judge.totals().clone(),
-            problems: self.problems,
-            notes: self.notes,
-            countries: self.countries,
+            over: totals.over(&self.max_batch).iter().map(ToString::to_string).collect(),
+            totals,
+            problems,
+            notes,
+            countries,
+            twin,
         })
     }
 }

@@ -48,6 +48,12 @@ impl Terminal {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
     }
 
+    /// Data that is too much to hold: copied to stdout.
+    pub fn copy(&self, from: &mut dyn std::io::Read) {
+        let mut out = std::io::stdout().lock();
+        let _ = std::io::copy(from, &mut out).and_then(|_| out.flush());
+    }
+
     /// Talk: to stderr, unless quiet.
     pub fn say(&self, text: &str) {
         if !self.quiet {

@@ -165,6 +165,14 @@ pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// One JSON object on stdout.
+pub fn tell_json(terminal: &Terminal, object: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(object) {
+        Ok(text) => terminal.data(&text),
+        Err(error) => terminal.complain(&format!("the summary cannot be written as JSON: {error}")),
+    }
+}
+
 /// Tells what a batch came to: one JSON object, or a table with the next step.
 pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exit, results: Option<&Path>) {
     let terminal = &context.terminal;
@@ -173,9 +181,9 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         let totals = standing.totals.clone();
         let summary =
             Summary::new(batch.name.as_str(), exit.code(), standing.counts, totals, &standing.halts, shown);
-        match serde_json::to_string_pretty(&summary) {
-            Ok(text) => terminal.data(&text),
-            Err(error) => terminal.complain(&format!("the summary cannot be written as JSON: {error}")),
+        match &context.summaries {
+            Some(summaries) => summaries.borrow_mut().push(summary),
+            None => tell_json(terminal, &summary),
         }
         return;
     }

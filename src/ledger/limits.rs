@@ -138,6 +138,41 @@ impl Ledger {
         orders.iter().map(|order| self.recent_repeat(order, since, except)).collect()
     }
 
+    /// Batches other than cancelled ones that were admitted at `since` or later, the newest first, with at
+    /// least `least` and at most `most` rows; up to `limit` of them.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn batches_like(
+        &self,
+        since: WallTime,
+        least: u64,
+        most: u64,
+        limit: u32,
+    ) -> Result<Vec<(BatchId, BatchName, u64)>, LedgerError> {
+        let sql = "SELECT id, name, rows FROM batches WHERE created_at >= ?1 AND rows BETWEEN ?2 AND ?3
+                   AND cancelled_at IS NULL ORDER BY id DESC LIMIT ?4";
+        let found = self.list(sql, params![since.0, signed(least), signed(most), limit], |row| {
+            Ok((BatchId(row.get(0)?), row.get::<_, String>(1)?, unsigned(row.get(2)?)))
+        })?;
+        let named = |(id, name, rows): (BatchId, String, u64)| {
+            BatchName::parse(&name)
+                .map(|name| (id, name, rows))
+                .map_err(|e| LedgerError::damaged(&self.path, e))
+        };
+        found.into_iter().map(named).collect()
+    }
+
+    /// Batches that hold an order for the same number, product and amount, whatever became of it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn batches_holding(&self, order: &Order) -> Result<Vec<BatchId>, LedgerError> {
+        let sql = "SELECT DISTINCT batch FROM rows WHERE phone = ?1 AND goods = ?2 AND amount IS ?3";
+        let values = params![order.phone.digits(), order.goods.canonical(), amount_text(order)];
+        self.list(sql, values, |row| Ok(BatchId(row.get(0)?)))
+    }
+
     /// What this account's orders submitted from `since` on are worth, per currency, as far as they succeeded
     /// or are under way.
     ///

@@ -9,5 +9,5 @@ mod signals;
 pub use clock::Clock;
 pub use crash::crash_at;
 pub use drive::{Drive, Ended, Hinted, LaneClients, Observer, Rows, RunError};
-pub use preflight::{Asked, ask};
+pub use preflight::{Asked, ask, ask_once};
 pub use signals::Signals;

@@ -20,15 +20,16 @@ pub enum Asked {
 
 /// Asks once, and once more after a short wait if nothing clear came back.
 pub async fn ask(codec: &Codec, client: &Client, question: &Question, clock: &Clock) -> Asked {
-    let mut last = once(codec, client, question).await;
+    let mut last = ask_once(codec, client, question).await;
     if matches!(last, Asked::Silent(_) | Asked::Told(Told::Nothing(_))) {
         clock.wait(Duration::from_millis(300)).await;
-        last = once(codec, client, question).await;
+        last = ask_once(codec, client, question).await;
     }
     last
 }
 
-async fn once(codec: &Codec, client: &Client, question: &Question) -> Asked {
+/// Asks once.
+pub async fn ask_once(codec: &Codec, client: &Client, question: &Question) -> Asked {
     let Some(request) = codec.encode_question(question) else { return Asked::NoSuchCall };
     match client.send(&request).await {
         Delivery::Replied(reply) => Asked::Told(codec.decode_question(question, &reply)),

@@ -155,8 +155,9 @@ impl Work<'_> {
             Ok(())
         })?;
         preflights.ask(settings, &used, &self.context.clock).await?;
+        let since = repeats_since(settings, self.context.clock.now().wall);
         let mut known = Known {
-            repeats: repeats_since(self.context, &self.args.send)?.map(|since| (ledger, since)),
+            repeats: since.filter(|_| !self.args.send.allow_repeats).map(|since| (ledger, since)),
             except: Some(info.id),
             ..Known::default()
         };

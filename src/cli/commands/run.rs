@@ -1,11 +1,11 @@
 //! `run FILE`: judge, plan, confirm, admit, submit, follow, write results; on an unfinished batch: go on.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rust_decimal::Decimal;
 
+use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
@@ -14,10 +14,12 @@ use crate::cli::listening::Listening;
 use crate::cli::plan;
 use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session};
+use crate::cli::spool::{Spool, spool_if_asked};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{
     InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
 };
+use crate::cli::twins::Twins;
 use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
 use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
 use crate::intake::Source;
@@ -30,8 +32,14 @@ use crate::lifecycle::{Phase, TopUp};
 /// [`Stop`]: refused, locked, or the ledger failed.
 pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     let context = Context::of(global, Needs::NewBatch).await?;
-    let spool = if args.file.as_os_str() == "-" { Some(spool_stdin()?) } else { None };
-    let input = open_input(&context, args, spool.as_ref().map(|(_, path)| path.as_path()))?;
+    let approval = args.plan.as_deref().map(Approval::read).transpose()?;
+    let mut with_plan = args.clone();
+    if let Some(approval) = &approval {
+        approval.expect(&mut with_plan.send)?;
+    }
+    let args = &with_plan;
+    let spool = spool_if_asked(&args.file)?;
+    let input = open_input(&context, args, spool.as_ref().map(Spool::path))?;
     let (lock, mut ledger) = context.own_ledger()?;
     let _listening = Listening::beside(&context, args.listen, global.verbose > 0)?;
     let results = results_path(args, &input, context.sandbox);
@@ -40,12 +48,21 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     let (info, confirm, repeats) = match found {
         FoundBatch::One(info) if info.name == input.batch => {
             context.check_sandbox(&info)?;
+            if let Some(approval) = &approval {
+                approval.hold_resumed(context.settings()?, context.sandbox, flags(args), &input.sha256)?;
+            }
             let (confirm, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
             (*info, confirm, repeats)
         }
         FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
             refuse_strays(&context, &ledger, &input, &results)?;
-            let fresh = Fresh { context: &context, args, input: &input, results: &results };
+            let fresh = Fresh {
+                context: &context,
+                args,
+                input: &input,
+                results: &results,
+                approval: approval.as_ref(),
+            };
             let confirm = fresh.admit(&mut ledger, &mut preflights).await?;
             let FoundBatch::One(info) = ledger.find_batch(input.batch.as_str())? else {
                 return Err(Stop::internal("the batch was admitted and is not in the ledger"));
@@ -71,14 +88,9 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     send(&context, &mut session, preflights, sending).await
 }
 
-/// Standard input, whole, in a private temporary file that goes away with the value.
-fn spool_stdin() -> Result<(tempfile::TempDir, PathBuf), Stop> {
-    let trouble = |e: std::io::Error| Stop::internal(format!("standard input cannot be kept: {e}"));
-    let folder = tempfile::Builder::new().prefix("bulk-topup-").tempdir().map_err(trouble)?;
-    let path = folder.path().join("stdin");
-    let mut file = std::fs::File::create(&path).map_err(trouble)?;
-    std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut file).map_err(trouble)?;
-    Ok((folder, path))
+/// Flags that change what is judged.
+fn flags(args: &RunArgs) -> Flags {
+    Flags::of(&args.intake, args.send.allow_duplicates, args.send.allow_repeats)
 }
 
 /// Names the batch of a file. The file's head is read first, so that a file that cannot be one is told at
@@ -203,11 +215,16 @@ async fn resume(
             .map(|(_, rows)| *rows)
             .sum::<u64>();
         let why = if info.cancelled_at.is_some() { "was cancelled" } else { "is finished" };
+        let flags = context.repeat_flags();
+        let missing = if info.results_path.exists() {
+            String::new()
+        } else {
+            format!(" Its results file is missing: bulk-topup settle {}{flags} writes it again.", info.name)
+        };
         return Err(Stop::refused(format!(
-            "batch {} {why}: nothing was sent. {again} rows could be sent again: bulk-topup retry {}{}",
+            "batch {} {why}: nothing was sent.{missing} {again} rows could be sent again: bulk-topup retry {}{flags}",
             info.name,
             info.results_path.display(),
-            context.repeat_flags()
         )));
     }
     let settings = context.settings()?;
@@ -272,6 +289,7 @@ struct Fresh<'a> {
     args: &'a RunArgs,
     input: &'a InputFile,
     results: &'a Path,
+    approval: Option<&'a Approval>,
 }
 
 impl Fresh<'_> {
@@ -279,9 +297,15 @@ impl Fresh<'_> {
     async fn admit(&self, ledger: &mut Ledger, preflights: &mut Preflights) -> Result<Confirm, Stop> {
         let settings = self.context.settings()?;
         let reader = Ledger::open_read(&self.context.ledger_path)?;
-        let repeats = guards::repeats_since(self.context, &self.args.send)?.map(|since| (&reader, since));
+        let since = guards::repeats_since(settings, self.context.clock.now().wall);
+        let repeats = since.filter(|_| !self.args.send.allow_repeats).map(|since| (&reader, since));
         let mut known = Known { repeats, ..Known::default() };
-        let mut survey = self.pass(&known)?.finish()?;
+        let twins = since.map(|since| Twins::new(&reader, since)).transpose()?.flatten();
+        let mut survey = self.pass(&known)?.comparing(twins).finish()?;
+        if let Some(approval) = self.approval {
+            let plan = Plan::of(settings, self.context.sandbox, flags(self.args), &survey, None);
+            approval.hold(&plan)?;
+        }
         let used: Vec<String> = survey.countries.keys().cloned().collect();
         preflights.ask(settings, &used, &self.context.clock).await?;
         for name in &used {
@@ -290,7 +314,8 @@ impl Fresh<'_> {
             }
         }
         if !known.catalogues.is_empty() {
-            survey = self.pass(&known)?.finish()?;
+            let twin = survey.twin.take();
+            survey = Survey { twin, ..self.pass(&known)?.finish()? };
         }
         self.show(&survey, preflights)?;
         let confirm = self.confirm(&survey, ledger)?;
@@ -312,14 +337,10 @@ impl Fresh<'_> {
         let settings = self.context.settings()?;
         terminal.say(&plan::head(&self.input.shown, &survey.dialect, survey.totals.rows));
         terminal.say(plan::table(survey, terminal).trim_end());
+        for line in plan::balances(preflights, &survey.totals) {
+            terminal.say(&line);
+        }
         for (name, asked) in &preflights.asked {
-            let need: Decimal =
-                survey.totals.lines.iter().filter(|line| line.provider == *name).map(|line| line.sum).sum();
-            let currency =
-                survey.totals.lines.iter().find(|line| line.provider == *name).and_then(|line| line.currency);
-            if let Some(line) = plan::balance_line(name, asked, need, currency) {
-                terminal.say(&line);
-            }
             let trouble = asked.trouble();
             if !trouble.is_empty() {
                 terminal.complain(&format!("  {name:<12} {trouble}"));
@@ -338,10 +359,7 @@ impl Fresh<'_> {
         if !survey.over.is_empty() {
             return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
         }
-        let lines = survey.totals.lines.iter();
-        let to_send: Worth =
-            lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum))).collect();
-        guards::check_day_cap(self.context, ledger, &to_send)?;
+        guards::check_day_cap(self.context, ledger, &guards::worth_of(&survey.totals))?;
         if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
             return Err(Stop::refused(format!(
                 "{} rows are invalid and --all-or-nothing was given: nothing was sent",

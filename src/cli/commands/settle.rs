@@ -1,6 +1,9 @@
 //! `settle [BATCH]`: follow what is open, write results again; never submits.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+
+use serde_json::json;
 
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
@@ -8,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::sending::run_leg;
 use crate::cli::session::{Leg, Preflights, Selection, Session};
 use crate::cli::stop::Stop;
-use crate::cli::wrapup::wrap_up;
+use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::Reason;
 use crate::engine::{Clearances, Mode};
 use crate::ledger::{BatchInfo, results_path_is_ours};
@@ -19,7 +22,7 @@ use crate::run::Ended;
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
 pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::Providers).await?;
+    let mut context = Context::of(global, Needs::Providers).await?;
     let Some(reader) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
@@ -48,6 +51,9 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop
         context.terminal.say("No batch has open rows: nothing to settle.");
         return Ok(Exit::Success);
     }
+    if batches.len() > 1 {
+        context.summaries = Some(RefCell::default());
+    }
     let mut exit = Exit::Success;
     for batch in batches {
         let one = settle_one(&context, args, batch).await?;
@@ -55,6 +61,10 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop
         if one == Exit::Interrupted {
             break;
         }
+    }
+    if let Some(summaries) = context.summaries.as_ref().filter(|_| context.terminal.json) {
+        let object = json!({ "schema": 1, "exit": exit.code(), "batches": *summaries.borrow() });
+        tell_json(&context.terminal, &object);
     }
     Ok(exit)
 }
