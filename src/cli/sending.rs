@@ -53,6 +53,12 @@ impl Confirm {
             ));
         }
         terminal.complain(&format!("To be sent: {} rows, {}", self.rows, sums_line(&self.sums)));
+        if !self.valid_rows_priced {
+            terminal.complain(
+                "Not in these totals: rows whose price is told only when their number is looked up. With \
+                 --expect-total they are looked up before anything is sent.",
+            );
+        }
         if self.sums.is_empty() {
             let answer =
                 terminal.ask(&format!("Type the number of rows ({}) to send, or Ctrl-C: ", self.rows));
