@@ -8,8 +8,8 @@ use super::plan::{counted, wrapped};
 use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
-use crate::domain::{Next, Reason, Status};
-use crate::ledger::{BatchEvent, BatchInfo, Ledger, write_results_file};
+use crate::domain::{BatchName, Next, Reason, Status};
+use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, ProviderHalt, Summary, Totals};
 use crate::run::crash_at;
@@ -88,6 +88,25 @@ pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
     let stem = input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let middle = if sandbox { ".sandbox" } else { "" };
     input.with_file_name(format!("{stem}{middle}.results.csv"))
+}
+
+/// Refuses a results path before anything is sent: what stands there is not this batch's, or its folder takes no
+/// new file.
+///
+/// # Errors
+/// [`Stop`] with exit 2.
+pub fn results_can_be_written(path: &Path, batch: &BatchName) -> Result<(), Stop> {
+    results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
+    // Results are written beside their path first, and through a link that stands there.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let probe = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(folder);
+    probe.map(drop).map_err(|e| {
+        Stop::refused(format!(
+            "results cannot be written to {}: {e}; name another file with -o. Nothing was sent",
+            path.display()
+        ))
+    })
 }
 
 /// Ends a session's run: says so in the ledger, writes the results, tells the summary. `also` is what applies

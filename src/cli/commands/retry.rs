@@ -17,10 +17,10 @@ use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, overrides, policy};
-use crate::cli::wrapup::{Standing, absolute};
+use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
 use crate::domain::{BatchName, Currency};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
-use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record, results_path_is_ours};
+use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 
 /// `retry`.
@@ -68,7 +68,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
     if absolute(&results) == absolute(&args.results_file) {
         return Err(Stop::refused("-o names the file that is retried; name another one"));
     }
-    results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_can_be_written(&results, &info.name)?;
     let mut preflights = Preflights::default();
     let choice = work.choose(&ledger, &info, &mut preflights).await?;
     let standing = Standing::of(&ledger, &info)?;

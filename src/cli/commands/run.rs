@@ -18,7 +18,7 @@ use crate::cli::stop::Stop;
 use crate::cli::survey::{
     InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
 };
-use crate::cli::wrapup::{Standing, absolute, default_results_path};
+use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
 use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
 use crate::intake::Source;
 use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
@@ -57,7 +57,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
         true => results,
         false => info.results_path.clone(),
     });
-    results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_can_be_written(&results, &info.name)?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     guards::refuse_repeats(&context, &session, repeats).await?;
     let sending = Sending {
@@ -294,7 +294,7 @@ impl Fresh<'_> {
         }
         self.show(&survey, preflights)?;
         let confirm = self.confirm(&survey, ledger)?;
-        results_path_is_ours(self.results, &self.input.batch).map_err(|e| Stop::refused(e.to_string()))?;
+        results_can_be_written(self.results, &self.input.batch)?;
         confirm.ask(self.context, &self.args.send)?;
         self.store(ledger, &known, &survey)?;
         Ok(confirm)
