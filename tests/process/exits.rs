@@ -114,7 +114,6 @@ fn exit_5_means_that_rows_are_left_and_the_same_command_sends_exactly_these() {
 }
 
 #[test]
-#[ignore = "a row whose committed intent was withdrawn by the halt shows `unreachable`"]
 fn rows_that_a_halt_kept_back_show_its_reason() {
     let _shared = share();
     let world = World::new("vnd_balance=150000", 1, &rows::plain(40, &[Country::Vietnam], 1));
