@@ -38,6 +38,13 @@ impl Place {
             );
             fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
         }
+        let china = format!(
+            "ledger = \"ledger.db\"\ndefault_country = \"CN\"\n[limits]\n{limits}\n[[providers]]\n\
+             name = \"china\"\nkind = \"tutom\"\ncountries = [\"CN\"]\n\
+             base_url = \"http://{addr}/gateway/flowapi/\"\napp_key = {{ env = \"T_APP_KEY\" }}\n\
+             open_id = {{ env = \"T_OPEN_ID\" }}\nfirst_check = \"100ms\"\nmax_check = \"200ms\"\n"
+        );
+        fs::write(folder.path().join("china.toml"), china).unwrap();
         Self { folder, sandbox }
     }
 
@@ -55,6 +62,7 @@ impl Place {
     fn run(&self, config: &str, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bulk-topup"));
         command.env_clear().env("HOME", self.path("home")).current_dir(self.folder.path());
+        command.env("T_APP_KEY", "7bf7d2fd6d9c5012ae7c82ab7617").env("T_OPEN_ID", "demo-open-id");
         command.args(args).args(["--config", &format!("{config}.toml")]).stdin(Stdio::null());
         command.output().unwrap()
     }
@@ -155,6 +163,20 @@ fn the_cap_of_the_day_holds_for_what_is_left_and_for_retries() {
     assert_exit(&place.run("good", &["run", "more.csv", "--yes"]), 0);
     assert_exit(&place.run("good", &["retry", "failed.results.csv", "--yes"]), 2);
     assert_eq!(place.submits(), 3);
+}
+
+#[test]
+fn a_price_that_only_a_look_up_tells_counts_for_every_cap() {
+    for cap in ["max_number", "max_batch", "max_day"] {
+        let place = Place::new(&format!("{cap} = {{ USD = \"50\" }}"));
+        let rows = "18610865680,6GB,a\n18610865680,6GB,b\n";
+        fs::write(place.path("data.csv"), format!("phone,product,reference\n{rows}")).unwrap();
+        assert_exit(&place.run("china", &["run", "data.csv", "--yes"]), 2);
+        assert_eq!(place.submits(), 0, "{cap}");
+        fs::write(place.path("less.csv"), "phone,product\n18610865681,6GB\n").unwrap();
+        assert_exit(&place.run("china", &["run", "less.csv", "--yes"]), 0);
+        assert_eq!(place.submits(), 1, "{cap}");
+    }
 }
 
 #[test]

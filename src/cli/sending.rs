@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use super::args::SendArgs;
 use super::context::Context;
 use super::exit::Exit;
+use super::guards::{Worth, check_batch_cap, check_day_cap};
 use super::plan::sums_line;
 use super::progress::Progress;
 use super::session::{Leg, Preflights, RowSet, Selection, Session};
@@ -168,7 +169,11 @@ async fn legs(
 ) -> Result<Outcome, Stop> {
     let mut clearances = Clearances::new();
     let args = sending.args;
-    let looks_first = args.all_or_nothing || !args.expect_total.is_empty();
+    let limits = &context.settings()?.limits;
+    let caps = [&limits.max_number, &limits.max_batch, &limits.max_day];
+    // Prices that only a look-up tells count for every cap before the first of them is paid.
+    let capped = !sending.confirm.valid_rows_priced && caps.iter().any(|cap| !cap.is_empty());
+    let looks_first = args.all_or_nothing || !args.expect_total.is_empty() || capped;
     if looks_first {
         if needs_looks(context, session, sending)? {
             let leg = leg(sending, Mode::Look, None, clearances);
@@ -178,7 +183,7 @@ async fn legs(
             }
             clearances = engine.into_clearances();
         }
-        judge_looks(session, sending, &clearances)?;
+        judge_looks(context, session, sending, &clearances, capped)?;
     }
     if let Some(first) = args.first {
         let Some((last, canaries)) = first_sendable(session, sending, first.get())? else {
@@ -253,7 +258,15 @@ fn needs_looks(context: &Context, session: &Session, sending: &Sending<'_>) -> R
 }
 
 /// After the look-ups: `--all-or-nothing` and `--expect-total` are judged with what they told.
-fn judge_looks(session: &Session, sending: &Sending<'_>, clearances: &Clearances) -> Result<(), Stop> {
+fn judge_looks(
+    context: &Context,
+    session: &Session,
+    sending: &Sending<'_>,
+    clearances: &Clearances,
+    capped: bool,
+) -> Result<(), Stop> {
+    let max_number = &context.settings()?.limits.max_number;
+    let (mut to_send, mut numbers) = (Worth::new(), BTreeMap::<(String, Currency), Decimal>::new());
     let (mut wrong, mut unanswered) = (0_u64, 0_u64);
     let mut whole: BTreeMap<Currency, Decimal> = BTreeMap::new();
     session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
@@ -263,7 +276,16 @@ fn judge_looks(session: &Session, sending: &Sending<'_>, clearances: &Clearances
         }
         let retried = sending.retry.as_ref().is_some_and(|set| set.contains(row.row));
         match worth(&row, retried && super::session::may_be_retried(&row), clearances) {
-            Some((amount, currency)) => *whole.entry(currency).or_default() += amount,
+            Some((amount, currency)) => {
+                *whole.entry(currency).or_default() += amount;
+                let sent_now = retried || sending.retry.is_none() && row.state.phase == Phase::Ready;
+                if let Some(order) = row.order.as_ref().filter(|_| capped && sent_now) {
+                    *to_send.entry((order.provider.clone(), currency)).or_default() += amount;
+                }
+                if let Some(order) = row.order.as_ref().filter(|_| max_number.contains_key(&currency)) {
+                    *numbers.entry((order.phone.digits().to_owned(), currency)).or_default() += amount;
+                }
+            }
             None => unanswered += 1,
         }
         Ok(())
@@ -277,6 +299,24 @@ fn judge_looks(session: &Session, sending: &Sending<'_>, clearances: &Clearances
         return Err(Stop::refused(format!(
             "the prices of {unanswered} rows are not known, so the total cannot be checked: nothing was sent"
         )));
+    }
+    if capped {
+        if unanswered > 0 {
+            return Err(Stop::refused(format!(
+                "the prices of {unanswered} rows are not known, so the caps cannot be checked: nothing was sent"
+            )));
+        }
+        let over = numbers
+            .iter()
+            .find(|((_, currency), sum)| max_number.get(currency).is_some_and(|cap| *sum > cap));
+        if let Some(((digits, currency), sum)) = over {
+            return Err(Stop::refused(format!(
+                "{} would get {sum} {currency} in this batch, over limits.max_number: nothing was sent",
+                context.terminal.phone(digits)
+            )));
+        }
+        check_batch_cap(context, &whole)?;
+        check_day_cap(context, &session.ledger, &to_send)?;
     }
     check_total(&whole, sending.args)
 }
