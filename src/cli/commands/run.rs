@@ -320,9 +320,12 @@ impl Fresh<'_> {
         if !survey.over.is_empty() {
             return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
         }
-        let lines = survey.totals.lines.iter();
-        let to_send: Worth =
-            lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum))).collect();
+        let mut to_send = Worth::new();
+        for line in &survey.totals.lines {
+            if let Some(currency) = line.currency {
+                *to_send.entry((line.provider.clone(), currency)).or_default() += line.sum;
+            }
+        }
         guards::check_day_cap(self.context, ledger, &to_send)?;
         if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
             return Err(Stop::refused(format!(
