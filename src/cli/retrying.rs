@@ -1,8 +1,8 @@
 //! Which rows of a results file may be sent again (`contract.md` 5): the ledger says so, not the file.
 
 use crate::admission::{Judge, Judged};
-use crate::domain::{Order, RowNumber};
-use crate::intake::{Column, Columns, RawRow, ResultsRow, TopupColumn};
+use crate::domain::{Order, ProviderKind, RowNumber};
+use crate::intake::{Column, Columns, Mapping, RawRow, ResultsRow, TopupColumn};
 use crate::ledger::BatchInfo;
 use crate::lifecycle::{Event, Phase, StoredRow};
 
@@ -59,15 +59,41 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Finds the batch's columns in a file with this header.
+    /// Finds the batch's columns in a file with this header, as `--map` says.
     ///
     /// # Errors
-    /// [`Stop`] when the batch's own header makes no sense any more.
-    pub fn new(file: &Columns, file_header: &[String], batch: &BatchInfo) -> Result<Self, Stop> {
-        let ledger = Columns::find(&batch.header, 1)
-            .map_err(|fault| Stop::internal(format!("the header of batch {}: {fault}", batch.name)))?;
+    /// [`Stop`] when the batch's own header cannot be read so.
+    pub fn new(
+        file: &Columns,
+        file_header: &[String],
+        batch: &BatchInfo,
+        map: &Mapping,
+    ) -> Result<Self, Stop> {
+        let ledger = Columns::find(&batch.header, 1, map)
+            .map_err(|fault| Stop::refused(format!("the header of batch {}: {fault}", batch.name)))?;
         let place = |title: &String| file_header.iter().position(|other| other == title);
         Ok(Self { file: file.clone(), ledger, places: batch.header.iter().map(place).collect() })
+    }
+
+    /// Whether the cells that stand for number and amount are those that the recorded order was read from: a
+    /// forgotten `--map` would compare others, and miss a change.
+    fn holds(&self, stored: &StoredRow) -> bool {
+        let Some(order) = &stored.order else { return true };
+        if matches!(stored.state.phase, Phase::Invalid | Phase::Refused) {
+            // Its cells may have been corrected, and were then found wrong still.
+            return true;
+        }
+        let digits = |column| {
+            let cell = self.ledger.place(column).and_then(|place| stored.cells.get(place));
+            cell.map(|cell| cell.chars().filter(char::is_ascii_digit).collect::<String>())
+        };
+        let bare = |text: &str| text.trim_matches('0').to_owned();
+        let same_number = digits(Column::Phone).is_some_and(|cell| cell.ends_with(order.phone.national()));
+        let same_amount = order.amount.is_none_or(|amount| {
+            let recorded: String = amount.to_string().chars().filter(char::is_ascii_digit).collect();
+            digits(Column::Amount).is_some_and(|cell| bare(&cell) == bare(&recorded))
+        });
+        same_number && same_amount
     }
 
     /// A line's cells in the order of the batch's header; those the file lacks stay as they were.
@@ -154,12 +180,26 @@ impl<'a> Chooser<'a> {
         rebuilt: impl FnOnce(&StoredRow) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
         let row = stored.row;
+        if !self.layout.holds(&stored) {
+            return Err(Stop::refused(format!(
+                "row {row}: its phone and amount were not read from the columns {:?} and {:?}; give the same --map as \
+                 when the batch {} was sent. Nothing was sent",
+                self.layout.file.title(Column::Phone),
+                self.layout.file.title(Column::Amount),
+                self.batch.name
+            )));
+        }
         let status = stored.state.status();
         let said = line.topup(TopupColumn::Status);
         if !said.is_empty() && said != status.as_str() {
             self.choice.remark(format!(
                 "row {row}: the file says {said}, the ledger says {status}; the ledger counts"
             ));
+        }
+        let sendable = matches!(stored.state.phase, Phase::Ready | Phase::Failed | Phase::Refused);
+        if sendable && !self.trusts && is_blind(&stored) && rebuilt(&stored)? {
+            self.choice.untrusted += 1;
+            return Ok(());
         }
         match stored.state.phase {
             Phase::Invalid | Phase::Refused if !stored.state.contradicted => self.judge_anew(line, stored),
@@ -172,15 +212,6 @@ impl<'a> Chooser<'a> {
                         "row {row}: phone, product, amount, operator or provider differ from what was sent: not sent. \
                          Put the old cells back, or make it a new row of a new file"
                     ));
-                    return Ok(());
-                }
-                let blind = stored.state.submits > 0
-                    && stored
-                        .order
-                        .as_ref()
-                        .is_some_and(|order| order.account.kind == crate::domain::ProviderKind::ConnectTopup);
-                if blind && !self.trusts && rebuilt(&stored)? {
-                    self.choice.untrusted += 1;
                     return Ok(());
                 }
                 if let Some(order) = &stored.order
@@ -278,6 +309,12 @@ impl<'a> Chooser<'a> {
 
 fn with_row(raw: &RawRow, row: RowNumber) -> RawRow {
     RawRow { row, ..raw.clone() }
+}
+
+/// Whether the row was submitted to a provider that cannot be asked about it.
+fn is_blind(stored: &StoredRow) -> bool {
+    let kind = stored.order.as_ref().map(|order| order.account.kind);
+    stored.state.submits > 0 && kind == Some(ProviderKind::ConnectTopup)
 }
 
 /// Whether two orders buy the same for the same number through the same account.

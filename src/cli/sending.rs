@@ -17,6 +17,7 @@ use super::stop::Stop;
 use super::wrapup::{Standing, wrap_up};
 use crate::domain::{Currency, Goods, Reason, RowNumber, Status};
 use crate::engine::{Clearances, Mode};
+use crate::ledger::BatchEvent;
 use crate::lifecycle::{Phase, StoredRow};
 use crate::run::Ended;
 
@@ -130,7 +131,11 @@ pub async fn send(
     preflights: Preflights,
     sending: Sending<'_>,
 ) -> Result<Exit, Stop> {
-    session.begin(sending.command).await?;
+    session.begin(context, sending.command).await?;
+    // What the first calls said holds for every leg; an engine only tells what it finds itself.
+    for (provider, halt) in preflights.halts() {
+        session.note(BatchEvent::Halted { provider, halt }).await?;
+    }
     let done = legs(context, session, &preflights, &sending).await;
     match done {
         Ok(Outcome::Over) => wrap_up(context, session, Exit::Success, None, sending.results).await,
@@ -159,7 +164,7 @@ async fn legs(
     let args = sending.args;
     let looks_first = args.all_or_nothing || !args.expect_total.is_empty();
     if looks_first {
-        if needs_looks(context, session)? {
+        if needs_looks(context, session, sending)? {
             let leg = leg(sending, Mode::Look, None, clearances);
             let (engine, ended) = run_leg(context, session, preflights, leg, sending.confirm.rows).await?;
             if ended != Ended::Over {
@@ -229,9 +234,9 @@ pub async fn run_leg(
 }
 
 /// Whether any row to be sent is of a provider that is asked about each number.
-fn needs_looks(context: &Context, session: &Session) -> Result<bool, Stop> {
+fn needs_looks(context: &Context, session: &Session, sending: &Sending<'_>) -> Result<bool, Stop> {
     let settings = context.settings()?;
-    let names = session.entries_to_send(settings)?;
+    let names = session.entries_to_send(settings, sending.retry.is_some())?;
     let asks = |name: &String| {
         settings
             .providers
@@ -250,7 +255,8 @@ fn judge_looks(session: &Session, sending: &Sending<'_>, clearances: &Clearances
         if row.state.status() == Status::Invalid {
             return Ok(());
         }
-        match worth(&row, clearances) {
+        let retried = sending.retry.as_ref().is_some_and(|set| set.contains(row.row));
+        match worth(&row, retried && super::session::may_be_retried(&row), clearances) {
             Some((amount, currency)) => *whole.entry(currency).or_default() += amount,
             None => unanswered += 1,
         }
@@ -270,15 +276,17 @@ fn judge_looks(session: &Session, sending: &Sending<'_>, clearances: &Clearances
 }
 
 /// What a valid row costs: as looked up, as submitted, or its face value.
-fn worth(row: &StoredRow, clearances: &Clearances) -> Option<(Decimal, Currency)> {
+fn worth(row: &StoredRow, retried: bool, clearances: &Clearances) -> Option<(Decimal, Currency)> {
     let looked_up = clearances.get(&row.row).and_then(|clearance| clearance.price);
-    if let Some(price) = looked_up.or(row.state.price) {
+    // A price of an earlier submit says nothing of the next one.
+    if let Some(price) = looked_up.or(row.state.price.filter(|_| !retried)) {
         return Some((price.amount, price.currency));
     }
     let order = row.order.as_ref()?;
     // Rows that still have to be looked up count as unanswered, others at their face value.
     let asked_about = order.account.kind != crate::domain::ProviderKind::ConnectTopup;
-    if row.state.phase == Phase::Ready && asked_about || order.goods != Goods::Airtime {
+    let to_be_sent = retried || row.state.phase == Phase::Ready;
+    if to_be_sent && asked_about || order.goods != Goods::Airtime {
         return None;
     }
     order.amount.zip(order.currency)

@@ -1,18 +1,22 @@
 //! One process's work on one batch: lanes from settings and ledger, engine runs, rows from the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::context::Context;
 use super::settings::{ProviderSettings, Rate, Settings};
 use super::stop::Stop;
-use crate::domain::{Catalogue, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
+use crate::domain::{Catalogue, Halt, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
 use crate::engine::{
     Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
 use crate::ledger::{BatchEvent, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
 use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
-use crate::run::{Asked, Clock, Drive, Ended, LaneClients, Observer, Rows, Signals, ask};
+use crate::run::{Asked, Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, ask};
+
+/// A submit leaves at most this long after its intent was recorded.
+const INTENT_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// What the read-only calls before a run told, by provider entry.
 #[derive(Debug, Default)]
@@ -45,6 +49,15 @@ impl Preflights {
             Some(Asked::Told(Told::Catalogue(catalogue))) => Some(catalogue),
             Some(_) | None => None,
         }
+    }
+
+    /// Provider entries that refuse submits already, by name.
+    pub fn halts(&self) -> BTreeMap<String, Halt> {
+        let halted = |(name, asked): (&String, &Asked)| match asked {
+            Asked::Told(Told::Halted(halt)) => Some((name.clone(), halt.clone())),
+            Asked::Told(_) | Asked::Silent(_) | Asked::NoSuchCall => None,
+        };
+        self.asked.iter().filter_map(halted).collect()
     }
 
     fn start(&self, name: &str, start: &mut LaneStart) {
@@ -176,25 +189,46 @@ impl Session {
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails.
-    pub async fn begin(&self, command: &str) -> Result<(), Stop> {
+    pub async fn begin(&self, context: &Context, command: &str) -> Result<(), Stop> {
+        let addresses: BTreeMap<String, String> = context
+            .settings()?
+            .providers
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.base_url().to_string()))
+            .collect();
+        // A sandbox has another port every time.
+        let before = self.ledger.last_run(self.batch.id)?.filter(|_| !context.sandbox);
+        for (name, old) in before.map(|run| run.addresses).unwrap_or_default() {
+            if let Some(new) = addresses.get(&name).filter(|new| **new != old) {
+                context.terminal.complain(&format!(
+                    "Note: {name} was reached at {old} when this batch was last worked on, now at {new}"
+                ));
+            }
+        }
         let event = BatchEvent::RunStarted {
             command: command.to_owned(),
             user: user_name(),
             host: host_name(),
             pid: std::process::id(),
             at: self.clock.now(),
+            addresses,
         };
         self.note(event).await
     }
 
-    /// Provider entries whose account has rows to be sent.
+    /// Provider entries whose account has rows to be sent; in a retry failed ones too.
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails.
-    pub fn entries_to_send(&self, settings: &Settings) -> Result<Vec<String>, Stop> {
+    pub fn entries_to_send(&self, settings: &Settings, retry: bool) -> Result<Vec<String>, Stop> {
         let mut names = Vec::new();
         for entry in &settings.providers {
-            if !self.ledger.ready_page(self.batch.id, &entry.account, None, 1)?.is_empty() {
+            let page = if retry {
+                self.ledger.sendable_page(self.batch.id, &entry.account, None, 1)?
+            } else {
+                self.ledger.ready_page(self.batch.id, &entry.account, None, 1)?
+            };
+            if !page.is_empty() {
                 names.push(entry.name.clone());
             }
         }
@@ -257,7 +291,8 @@ impl Session {
         let back = |span: Duration| {
             WallTime(now.wall.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
         };
-        let recent = self.ledger.recent_intents(&entry.account, back(entry.submit_rate.window))?;
+        let recent = back(entry.submit_rate.window.saturating_add(INTENT_AGE_MAX));
+        let recent = self.ledger.recent_intents(&entry.account, recent)?;
         let spaced = if entry.phone_spacing.is_zero() {
             Vec::new()
         } else {
@@ -363,7 +398,7 @@ impl Rows for LedgerRows<'_> {
         }
     }
 
-    fn hints(&mut self) -> Result<(Vec<TransactionId>, Vec<(LaneId, Loaded)>), LedgerError> {
+    fn hints(&mut self) -> Result<Hinted, LedgerError> {
         const HINTS_MAX: u32 = 1000;
         let found = self.ledger.hints_after(*self.hints_seen, HINTS_MAX)?;
         if let Some((seq, _)) = found.last() {
@@ -385,7 +420,7 @@ impl Rows for LedgerRows<'_> {
                 turned_up.push((LaneId(lane), Loaded { order, topup: row.state, verify: false }));
             }
         }
-        Ok((ids, turned_up))
+        Ok(Hinted { ids, turned_up })
     }
 }
 

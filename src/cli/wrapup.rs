@@ -8,8 +8,8 @@ use super::plan::{counted, wrapped};
 use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
-use crate::domain::{Next, Reason, Status};
-use crate::ledger::{BatchEvent, BatchInfo, Ledger, write_results_file};
+use crate::domain::{BatchName, Next, Reason, Status};
+use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, ProviderHalt, Summary, Totals};
 use crate::run::crash_at;
@@ -90,6 +90,25 @@ pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
     input.with_file_name(format!("{stem}{middle}.results.csv"))
 }
 
+/// Refuses a results path before anything is sent: what stands there is not this batch's, or its folder takes no
+/// new file.
+///
+/// # Errors
+/// [`Stop`] with exit 2.
+pub fn results_can_be_written(path: &Path, batch: &BatchName) -> Result<(), Stop> {
+    results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
+    // Results are written beside their path first, and through a link that stands there.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let probe = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(folder);
+    probe.map(drop).map_err(|e| {
+        Stop::refused(format!(
+            "results cannot be written to {}: {e}; name another file with -o. Nothing was sent",
+            path.display()
+        ))
+    })
+}
+
 /// Ends a session's run: says so in the ledger, writes the results, tells the summary. `also` is what applies
 /// beside the rows (interrupted, internal).
 ///
@@ -104,15 +123,17 @@ pub async fn wrap_up(
 ) -> Result<Exit, Stop> {
     let standing = Standing::of(&session.ledger, &session.batch)?;
     let exit = standing.exit().and(also);
-    session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await?;
+    // A ledger that takes no more can still be read: what is known is written before its failure is told.
+    let ended = session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
     crash_at("mid_results");
     write_results_file(&session.ledger, session.batch.id, results)?;
-    session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await?;
+    let noted = session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
     // The reasons of rows that were not reached depend on the run's end.
     let standing = Standing::of(&session.ledger, &session.batch)?;
+    let exit = if ended.is_err() || noted.is_err() { exit.and(Exit::Internal) } else { exit };
     tell(context, &session.batch, &standing, exit, Some(results));
     tell_unbound(context, session)?;
-    Ok(exit)
+    ended.and(noted).map(|()| exit)
 }
 
 /// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.

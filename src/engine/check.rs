@@ -257,6 +257,7 @@ impl Engine {
                 slot.verify.pop_front();
                 slot.verified = Some(now.tick);
                 slot.looks = 0;
+                slot.waited = None;
                 if gives_way && verdict.meaning == LookupMeaning::Failed {
                     self.record(row, Event::LookedUp { verdict }, now);
                 }

@@ -1,7 +1,7 @@
 //! The end of a run (`contract.md` 1): every row final, or the settle time over.
 
 use super::lane::{Lane, Preflight};
-use super::machine::Engine;
+use super::machine::{CallFor, Engine};
 use super::slot::{Stage, Waited};
 use super::types::{Command, Mode, Notice};
 use crate::domain::{Halt, Now, Reason, RowNumber, Tick};
@@ -27,7 +27,8 @@ impl Engine {
             return;
         }
         // Whoever is busy is woken by an answer, a commit or its own limit.
-        if self.closing || !self.lanes.iter().any(|lane| self.is_busy(lane, now)) {
+        let busy = || self.lanes.iter().any(|lane| self.is_busy(lane, now)) || self.first_look_under_way();
+        if self.closing || !busy() {
             // Requests under way are waited for; they have their own time-outs.
             self.closing = true;
             if self.calls.is_empty() {
@@ -64,6 +65,17 @@ impl Engine {
         let checks = open && !halted && lane.checks.iter().any(|row| self.is_fresh_check(*row));
         let submitting = lane.intents > 0 || !lane.armed.is_empty();
         submitting || reading || to_read || preflight || sendable || checks
+    }
+
+    /// Whether the answer to a row's first look-up is awaited: with a good one it can be sent.
+    fn first_look_under_way(&self) -> bool {
+        let fresh = |call: &CallFor| match call {
+            CallFor::Check(row) => self.is_fresh_check(*row),
+            CallFor::Preflight | CallFor::Submit(_) | CallFor::Follow(_) => false,
+        };
+        self.calls
+            .values()
+            .any(|(lane, call)| self.lanes.get(lane.0).is_some_and(|lane| lane.halt.is_none()) && fresh(call))
     }
 
     /// A row that was not looked at yet, so that only the query limit holds it up.

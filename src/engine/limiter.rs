@@ -124,6 +124,7 @@ impl Limiter {
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "small numbers of a test")]
 mod tests {
     use proptest::prelude::*;
 

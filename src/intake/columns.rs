@@ -3,7 +3,10 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{Fault, TopupColumn};
-use crate::domain::Currency;
+use crate::domain::{Currency, restore};
+
+/// Titles that the user says mean a column, whatever they are called.
+pub type Mapping = [(Column, String)];
 
 /// A column with a meaning (`contract.md` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -226,6 +229,11 @@ impl Column {
         }
     }
 
+    /// The column of this canonical name; case does not matter.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.as_str().eq_ignore_ascii_case(name.trim()))
+    }
+
     fn of_folded(title: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|column| column.aliases().contains(&title))
     }
@@ -251,18 +259,27 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Finds the columns of a header that stands on this line.
+    /// Finds the columns of a header that stands on this line. What the user maps wins over what a title
+    /// means: the title that meant the same is an ordinary one then.
     ///
     /// # Errors
+    /// [`Fault::NoSuchTitle`] and [`Fault::TitleTwice`] for a mapping that the header does not allow;
     /// [`Fault::DoubleColumn`] when two titles mean the same, unless it is the memo, which nothing reads.
-    pub fn find<S: AsRef<str>>(header: &[S], line: u64) -> Result<Self, Fault> {
+    pub fn find<S: AsRef<str>>(header: &[S], line: u64, mapping: &Mapping) -> Result<Self, Fault> {
         let mut columns = Self::default();
+        for (column, wanted) in mapping {
+            columns.map(header, line, *column, wanted)?;
+        }
+        let mapped = columns.places;
         for (place, title) in header.iter().map(AsRef::as_ref).enumerate() {
             // Ours (`topup_amount`) never mean the user's own columns.
-            if TopupColumn::of(title).is_some() {
+            if TopupColumn::of(title).is_some() || mapped.contains(&Some(place)) {
                 continue;
             }
             let Some((column, currency)) = meaning(title) else { continue };
+            if mapped.get(column.index()).copied().flatten().is_some() {
+                continue;
+            }
             let at = column.index();
             let (Some(slot), Some(name)) = (columns.places.get_mut(at), columns.titles.get_mut(at)) else {
                 continue;
@@ -279,6 +296,45 @@ impl Columns {
             columns.amount_currency = columns.amount_currency.or(currency);
         }
         Ok(columns)
+    }
+
+    /// Takes the column with this title, of which there must be one.
+    fn map<S: AsRef<str>>(
+        &mut self,
+        header: &[S],
+        line: u64,
+        column: Column,
+        wanted: &str,
+    ) -> Result<(), Fault> {
+        let is_wanted = |(_, title): &(usize, &str)| {
+            let ours = TopupColumn::of(title).is_some();
+            !ours && [*title, restore(title)].iter().any(|title| same_title(title, wanted))
+        };
+        let mut found = header.iter().map(AsRef::as_ref).enumerate().filter(is_wanted);
+        let meaning = column.as_str();
+        let Some((place, title)) = found.next() else {
+            let title = wanted.to_owned();
+            return Err(Fault::NoSuchTitle {
+                line,
+                meaning,
+                title,
+                header: listed(header),
+                titles: header.len(),
+            });
+        };
+        if found.next().is_some() {
+            return Err(Fault::TitleTwice { line, meaning, title: title.trim().to_owned() });
+        }
+        if let Some(slot) = self.places.get_mut(column.index()) {
+            *slot = Some(place);
+        }
+        if let Some(name) = self.titles.get_mut(column.index()) {
+            *name = Some(title.trim().to_owned());
+        }
+        if column == Column::Amount {
+            self.amount_currency = meaning_of_amount(title);
+        }
+        Ok(())
     }
 
     /// Index of a column, from 0.
@@ -300,6 +356,23 @@ impl Columns {
     pub fn count(&self) -> usize {
         self.places.iter().flatten().count()
     }
+}
+
+/// Whether two titles are the same but for case, the spaces around them, and how their letters are composed.
+fn same_title(title: &str, wanted: &str) -> bool {
+    let plain = |text: &str| text.trim().nfc().flat_map(char::to_lowercase).collect::<String>();
+    plain(title) == plain(wanted)
+}
+
+/// The titles of a header, for a message.
+pub(super) fn listed<S: AsRef<str>>(header: &[S]) -> String {
+    let titles: Vec<String> = header.iter().take(30).map(|t| format!("{:?}", t.as_ref().trim())).collect();
+    titles.join(", ")
+}
+
+/// The currency that a title names which means an amount by itself.
+fn meaning_of_amount(title: &str) -> Option<Currency> {
+    meaning(title).filter(|(column, _)| *column == Column::Amount).and_then(|(_, currency)| currency)
 }
 
 /// What a title means; for an amount also the currency at its end.
@@ -356,10 +429,40 @@ mod tests {
 
     #[test]
     fn two_columns_of_one_meaning_are_refused() {
-        let fault = Columns::find(&["phone", "amount", "SĐT"], 1).unwrap_err();
+        let fault = Columns::find(&["phone", "amount", "SĐT"], 1, &[]).unwrap_err();
         assert!(fault.to_string().contains("\"SĐT\""), "{fault}");
-        assert!(Columns::find(&["phone", "note", "memo"], 1).is_ok());
-        let ours = Columns::find(&["topup_phone", "amount", "topup_amount"], 1).unwrap();
+        assert!(Columns::find(&["phone", "note", "memo"], 1, &[]).is_ok());
+        let ours = Columns::find(&["topup_phone", "amount", "topup_amount"], 1, &[]).unwrap();
         assert_eq!((ours.place(Column::Phone), ours.place(Column::Amount)), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_mapped_title_wins_and_the_one_that_meant_the_same_is_an_ordinary_one() {
+        let header = ["Phone", " Mobile No. ", "amount", "Số tiền"];
+        let map = [(Column::Phone, "mobile no.".to_owned()), (Column::Amount, "SỐ TIỀN".to_owned())];
+        let columns = Columns::find(&header, 1, &map).unwrap();
+        assert_eq!((columns.place(Column::Phone), columns.place(Column::Amount)), (Some(1), Some(3)));
+        assert_eq!(columns.title(Column::Phone), "Mobile No.");
+        // A title that is mapped to one meaning has lost the one of its own.
+        let swapped = [(Column::Phone, "amount".to_owned())];
+        let columns = Columns::find(&["x", "amount"], 1, &swapped).unwrap();
+        assert_eq!((columns.place(Column::Phone), columns.place(Column::Amount)), (Some(1), None));
+    }
+
+    #[test]
+    fn a_mapping_that_the_header_does_not_allow_is_refused_with_its_titles() {
+        let find = |header: &[&str], title: &str| {
+            Columns::find(header, 3, &[(Column::Phone, title.to_owned())])
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
+        };
+        let missing = find(&["Mobile", "topup_phone"], "Mobil");
+        assert!(
+            missing.contains("\"Mobil\"") && missing.contains("\"Mobile\", \"topup_phone\""),
+            "{missing}"
+        );
+        assert!(find(&["Mobile", "topup_phone"], "topup_phone").contains("no column"));
+        assert!(find(&["A", "a "], "a").contains("twice"));
     }
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::listed;
 use super::records::{Scan, Signs, scan};
-use super::{Cells, Column, Columns, Fault, TopupColumn};
+use super::{Cells, Column, Columns, Fault, Mapping, TopupColumn};
 
 /// Delimiters that are looked for, the likeliest first.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
@@ -114,13 +115,13 @@ impl Found {
 pub(super) fn known_titles(line: &str) -> usize {
     let cut = |delimiter: char| {
         let titles: Vec<&str> = line.split(delimiter).map(|title| title.trim_matches('"')).collect();
-        Columns::find(&titles, 1).map_or(0, |columns| columns.count())
+        Columns::find(&titles, 1, &[]).map_or(0, |columns| columns.count())
     };
     DELIMITERS.into_iter().map(cut).max().unwrap_or(0)
 }
 
 /// Finds delimiter and header in the head of a file. `whole`: the head is all of it.
-pub(super) fn detect(text: &str, whole: bool, named: Option<char>) -> Result<Found, Fault> {
+pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping) -> Result<Found, Fault> {
     if text.trim_matches(|c: char| c.is_whitespace() || DELIMITERS.contains(&c)).is_empty() && whole {
         return Err(Fault::Empty);
     }
@@ -129,10 +130,10 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>) -> Result<Fou
         return Err(Fault::BadDelimiter(bad));
     }
     let tried: Vec<_> = match named.or_else(|| declared(text)) {
-        Some(delimiter) => vec![try_delimiter(text, whole, delimiter)],
-        None => DELIMITERS.into_iter().map(|delimiter| try_delimiter(text, whole, delimiter)).collect(),
+        Some(delimiter) => vec![try_delimiter(text, whole, delimiter, map)],
+        None => DELIMITERS.into_iter().map(|sign| try_delimiter(text, whole, sign, map)).collect(),
     };
-    let (found, mut faults): (Vec<_>, Vec<_>) = tried.into_iter().partition(Result::is_ok);
+    let (found, faults): (Vec<_>, Vec<_>) = tried.into_iter().partition(Result::is_ok);
     let found: Vec<Found> = found.into_iter().flatten().collect();
     let useful = |f: &&Found| f.columns.place(Column::Phone).is_some() || is_ours(&f.header).is_some();
     let several: Vec<&Found> = found.iter().filter(useful).filter(|f| f.header.len() > 1).collect();
@@ -141,8 +142,7 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>) -> Result<Fou
             if let Some(index) = found.iter().position(|f| useful(&f)) {
                 return Ok(found.into_iter().nth(index)).and_then(|f| f.ok_or(Fault::Empty));
             }
-            let named_fault = faults.drain(..).filter_map(Result::err).next();
-            Err(named_fault.unwrap_or_else(|| no_header(&found)))
+            Err(likeliest(faults.into_iter().filter_map(Result::err)).unwrap_or_else(|| no_header(&found)))
         }
         [first, rest @ ..] => {
             let phones = |f: &Found| phone_cells(text, whole, f);
@@ -160,6 +160,15 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>) -> Result<Fou
     }
 }
 
+/// The fault to tell: the first one, but of titles that were not found the one under the delimiter that cuts
+/// most titles.
+fn likeliest(faults: impl Iterator<Item = Fault>) -> Option<Fault> {
+    let weight =
+        |fault: &Fault| if let Fault::NoSuchTitle { titles, .. } = fault { *titles } else { usize::MAX };
+    // Of equals `max_by_key` takes the last, and the first is wanted.
+    faults.collect::<Vec<_>>().into_iter().rev().max_by_key(weight)
+}
+
 /// The title of a column that only our results files have.
 pub(super) fn is_ours(header: &[String]) -> Option<&str> {
     let ours = [TopupColumn::Status, TopupColumn::Batch, TopupColumn::Row];
@@ -175,7 +184,7 @@ fn declared(text: &str) -> Option<char> {
     signs.all(|c| c == '\r').then_some(sign)
 }
 
-fn try_delimiter(text: &str, whole: bool, delimiter: char) -> Result<Found, Fault> {
+fn try_delimiter(text: &str, whole: bool, delimiter: char, map: &Mapping) -> Result<Found, Fault> {
     let line_end = LineEnd::of(text);
     let mut found =
         Found { delimiter, line_end, header: Vec::new(), line: 1, columns: Columns::default(), skip: 0 };
@@ -196,7 +205,7 @@ fn try_delimiter(text: &str, whole: bool, delimiter: char) -> Result<Found, Faul
                     return Err(Fault::BrokenHeader(found.line, what));
                 }
                 found.header = cells.iter().map(str::to_owned).collect();
-                found.columns = Columns::find(&found.header, found.line)?;
+                found.columns = Columns::find(&found.header, found.line, map)?;
                 return Ok(found);
             }
             Scan::End => return Err(Fault::Empty),
@@ -250,6 +259,5 @@ fn no_header(found: &[Found]) -> Fault {
     if best.header.iter().any(is_phone) {
         return Fault::NoHeader(best.line);
     }
-    let titles: Vec<String> = best.header.iter().take(30).map(|t| format!("{:?}", t.trim())).collect();
-    Fault::NoPhoneColumn { line: best.line, header: titles.join(", ") }
+    Fault::NoPhoneColumn { line: best.line, header: listed(&best.header) }
 }

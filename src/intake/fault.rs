@@ -69,7 +69,7 @@ pub enum Fault {
     NoHeader(u64),
     /// No column can be the phone column.
     #[error(
-        "line {line}: no column is named phone (or mobile, msisdn, số điện thoại, SĐT, 手机号); the columns are {header}"
+        "line {line}: no column is named phone (or mobile, msisdn, số điện thoại, SĐT, 手机号); the columns are {header}; say which one it is with --map phone=TITLE"
     )]
     NoPhoneColumn {
         /// Line of the header.
@@ -77,9 +77,37 @@ pub enum Fault {
         /// What the header names.
         header: String,
     },
+    /// A title that was asked for is not there.
+    #[error(
+        "line {line}: no column is titled {title:?}, which was to be the {meaning}; the columns are {header}"
+    )]
+    NoSuchTitle {
+        /// Line of the header.
+        line: u64,
+        /// The canonical name.
+        meaning: &'static str,
+        /// What was asked for.
+        title: String,
+        /// What the header names.
+        header: String,
+        /// How many titles it has.
+        titles: usize,
+    },
+    /// A title that was asked for stands twice.
+    #[error(
+        "line {line}: the title {title:?}, which was to be the {meaning}, stands there twice; rename one of the columns"
+    )]
+    TitleTwice {
+        /// Line of the header.
+        line: u64,
+        /// The canonical name.
+        meaning: &'static str,
+        /// The title.
+        title: String,
+    },
     /// Two columns have the same meaning.
     #[error(
-        "line {line}: the columns {first:?} and {second:?} both mean {meaning}; rename or remove one of them"
+        "line {line}: the columns {first:?} and {second:?} both mean {meaning}; rename or remove one of them, or say which one it is with --map {meaning}=TITLE"
     )]
     DoubleColumn {
         /// Line of the header.

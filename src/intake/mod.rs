@@ -12,7 +12,7 @@ mod row;
 mod source;
 mod workbook;
 
-pub use columns::{Column, Columns};
+pub use columns::{Column, Columns, Mapping};
 pub use dialect::{Dialect, LineEnd};
 pub use fault::{Fault, FileFault};
 pub use results::{ResultsRow, ResultsSource, TOPUP_COLUMNS, TopupColumn};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::source::Mode;
-use super::{Cells, Columns, Dialect, Digest, Fault, FileFault, Overrides, RawRow, Source};
+use super::{Cells, Columns, Dialect, Digest, Fault, FileFault, Mapping, Overrides, RawRow, Source};
 use crate::domain::restore;
 
 macro_rules! topup_columns {
@@ -117,10 +117,10 @@ impl ResultsSource {
     pub fn open(path: &Path, overrides: &Overrides) -> Result<Self, FileFault> {
         let source = Source::open_as(path, overrides, Mode::Results)?;
         let name = path.display().to_string();
-        Self::split(source).map_err(|fault| fault.of(&name))
+        Self::split(source, &overrides.map).map_err(|fault| fault.of(&name))
     }
 
-    fn split(source: Source) -> Result<Self, Fault> {
+    fn split(source: Source, map: &Mapping) -> Result<Self, Fault> {
         let line = source.header_line();
         let (mut input, mut header) = (Vec::new(), Vec::new());
         let mut topup: Vec<Option<usize>> = vec![None; TopupColumn::ALL.len()];
@@ -141,7 +141,7 @@ impl ResultsSource {
                 return Err(Fault::NotResults(needed.as_str()));
             }
         }
-        let columns = Columns::find(&header, line)?;
+        let columns = Columns::find(&header, line, map)?;
         Ok(Self { source, header, columns, input, topup, raw: RawRow::default() })
     }
 

@@ -13,7 +13,7 @@ use super::dialect::{self, Found};
 use super::encoding::{self, Sniffed};
 use super::records::Records;
 use super::workbook::{Book, Packing};
-use super::{Broken, Cells, Columns, Dialect, Fault, FileFault, RawRow};
+use super::{Broken, Cells, Column, Columns, Dialect, Fault, FileFault, Mapping, RawRow};
 use crate::domain::RowNumber;
 
 /// Bytes that encoding, delimiter and header are found out from.
@@ -28,6 +28,8 @@ pub struct Overrides {
     pub delimiter: Option<char>,
     /// Name of a workbook's sheet; else the first.
     pub sheet: Option<String>,
+    /// Columns by the titles that the user gives for them; else by what titles mean.
+    pub map: Vec<(Column, String)>,
 }
 
 /// What a file was when it was read to its end.
@@ -104,7 +106,7 @@ impl Source {
     ///
     /// # Errors
     /// [`FileFault`] with [`Fault::Changed`], or as [`Source::open`].
-    pub fn reopen(path: &Path, dialect: &Dialect, digest: &Digest) -> Result<Self, FileFault> {
+    pub fn reopen(path: &Path, dialect: &Dialect, map: &Mapping, digest: &Digest) -> Result<Self, FileFault> {
         let name = path.display().to_string();
         let metadata = std::fs::metadata(path).map_err(|e| Fault::from(e).of(&name))?;
         if metadata.len() != digest.bytes {
@@ -114,6 +116,7 @@ impl Source {
             encoding: Some(dialect.encoding.clone()),
             delimiter: Some(dialect.delimiter),
             sheet: dialect.sheet.clone(),
+            map: map.to_vec(),
         };
         let mut source = Self::open(path, &overrides)?;
         source.expected = Some(*digest);
@@ -161,7 +164,7 @@ impl Source {
         let ending = path.and_then(Path::extension).and_then(|ending| ending.to_str());
         if let Some(packing) = Packing::of(&head, ending) {
             let all = Box::new(Cursor::new(head).chain(stream));
-            return Self::start_book(name, all, packing, overrides.sheet.as_deref(), mode);
+            return Self::start_book(name, all, packing, overrides, mode);
         }
         let mut sniffed = encoding::sniff(&head, whole, overrides.encoding.as_deref())?;
         if let (Some(path), true) = (path, sniffed.encoding == UTF_8 && sniffed.mark == 0)
@@ -174,7 +177,7 @@ impl Source {
             sniffed.encoding = encoding::legacy(&sample, false)?;
         }
         let text = decode_head(&head, whole, &sniffed);
-        let found = dialect::detect(&text, whole, overrides.delimiter)?;
+        let found = dialect::detect(&text, whole, overrides.delimiter, &overrides.map)?;
         check_mode(&found, mode)?;
         let all = Box::new(Cursor::new(head).chain(stream));
         let text = Text::new(all, sniffed.encoding, sniffed.mark)?;
@@ -197,10 +200,10 @@ impl Source {
         name: &str,
         stream: Stream,
         packing: Packing,
-        sheet: Option<&str>,
+        overrides: &Overrides,
         mode: Mode,
     ) -> Result<Self, Fault> {
-        let (book, found, sheet) = Book::open(stream, packing, sheet)?;
+        let (book, found, sheet) = Book::open(stream, packing, overrides.sheet.as_deref(), &overrides.map)?;
         check_mode(&found, mode)?;
         // Results of a workbook: comma, BOM, CRLF (`contract.md` 4).
         let dialect = Dialect {

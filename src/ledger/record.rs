@@ -1,5 +1,6 @@
 //! What is appended to a ledger: entries of rows, and events of a whole batch.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ pub enum BatchEvent {
         pid: u32,
         /// When, by both clocks.
         at: Now,
+        /// Where requests went, by provider entry.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        addresses: BTreeMap<String, String>,
     },
     /// It ended in order.
     RunEnded {

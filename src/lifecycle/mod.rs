@@ -7,6 +7,8 @@ mod policy;
 mod receipt;
 mod state;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod transition;
 
 pub use entry::Entry;

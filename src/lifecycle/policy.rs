@@ -43,7 +43,9 @@ impl FollowPolicy {
     /// lists changes anything; "no such order" counts as the contract says.
     pub fn judge_look(&self, topup: &TopUp, verdict: &LookupVerdict, now: Now) -> Option<Event> {
         let looked_up = || Some(Event::LookedUp { verdict: verdict.clone() });
+        let known_conflict = topup.phase == Phase::Asking && topup.reason == Some(Reason::Conflict);
         match &verdict.meaning {
+            LookupMeaning::Conflict(_) if known_conflict => None,
             LookupMeaning::Succeeded | LookupMeaning::Failed | LookupMeaning::Conflict(_) => looked_up(),
             LookupMeaning::Pending if topup.phase == Phase::Pending => None,
             LookupMeaning::Pending => looked_up(),

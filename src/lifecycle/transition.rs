@@ -28,6 +28,9 @@ impl TopUp {
             Event::Intent(intent) => self.intend(intent, at, illegal),
             Event::NotSent { fault } => self.in_phase(&[Phase::Sending], illegal).map(|()| {
                 self.submits = self.submits.saturating_sub(1);
+                if self.submits == 0 {
+                    self.submitted_at = None;
+                }
                 self.back_to_ready(Reason::Unreachable, format!("{}; nothing was sent", fault.words()));
             }),
             Event::Answered { verdict, can_ask, .. } => {

@@ -33,12 +33,20 @@ pub trait Rows {
         limit: usize,
     ) -> Result<(Vec<Loaded>, bool), LedgerError>;
 
-    /// Ids that callbacks named since the last call; and rows among them that counted as never received, which
-    /// may turn up after all.
+    /// What callbacks named since the last call.
     ///
     /// # Errors
     /// What the ledger says.
-    fn hints(&mut self) -> Result<(Vec<TransactionId>, Vec<(LaneId, Loaded)>), LedgerError>;
+    fn hints(&mut self) -> Result<Hinted, LedgerError>;
+}
+
+/// What callbacks hint at.
+#[derive(Debug, Default)]
+pub struct Hinted {
+    /// Ids of ours that they named.
+    pub ids: Vec<TransactionId>,
+    /// Rows among them that counted as never received, which may have turned up after all.
+    pub turned_up: Vec<(LaneId, Loaded)>,
 }
 
 /// Whoever watches a run.
@@ -258,7 +266,7 @@ impl Drive<'_> {
             return Ok(());
         }
         watch.hints_at = now.tick.after(HINTS_EVERY);
-        let (ids, turned_up) = self.rows.hints()?;
+        let Hinted { ids, turned_up } = self.rows.hints()?;
         for (lane, row) in turned_up {
             // All open rows were read at the start: there are no more of them.
             self.engine.handle(Input::Rows { lane, open: true, rows: vec![row], more: false }, now);

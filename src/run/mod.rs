@@ -8,6 +8,6 @@ mod signals;
 
 pub use clock::Clock;
 pub use crash::crash_at;
-pub use drive::{Drive, Ended, LaneClients, Observer, Rows, RunError};
+pub use drive::{Drive, Ended, Hinted, LaneClients, Observer, Rows, RunError};
 pub use preflight::{Asked, ask};
 pub use signals::Signals;

@@ -187,15 +187,15 @@ fn a_file_that_changed_between_two_readings_is_refused_before_its_end() {
     let source = open(temporary.path()).unwrap();
     let dialect = source.dialect().clone();
     let digest = source.finish().unwrap();
-    let mut again = Source::reopen(temporary.path(), &dialect, &digest).unwrap();
+    let mut again = Source::reopen(temporary.path(), &dialect, &[], &digest).unwrap();
     assert_eq!(rows(&mut again).unwrap().len(), 1);
 
     std::fs::write(temporary.path(), b"phone,amount\n0912345678,90000\n").unwrap();
-    let mut same_size = Source::reopen(temporary.path(), &dialect, &digest).unwrap();
+    let mut same_size = Source::reopen(temporary.path(), &dialect, &[], &digest).unwrap();
     assert_eq!(rows(&mut same_size).unwrap_err().what, Fault::Changed);
 
     temporary.write_all(b"0987654321,20000\n").unwrap();
-    let grown = Source::reopen(temporary.path(), &dialect, &digest);
+    let grown = Source::reopen(temporary.path(), &dialect, &[], &digest);
     assert_eq!(grown.err().map(|fault| fault.what), Some(Fault::Changed));
 }
 

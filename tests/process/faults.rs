@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::checker::check_final;
 use super::program::Ended;
 use super::rows::{self, Country};
-use super::world::{Settings, World, assert_exit, share};
+use super::world::{Settings, World, assert_exit, at_once, share};
 
 /// Endings of numbers that are mixed in.
 const TAILS: &[&str] = &["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"];
@@ -46,40 +46,35 @@ fn seeds(usual: u64) -> std::ops::Range<u64> {
     first..first + count.unwrap_or(usual)
 }
 
-fn campaign(profile: &str, usual: u64) {
+fn campaign(profile: &str, seed: u64) {
+    eprintln!("seed {seed}: {profile}");
+    let world = World::with(profile, seed, &rows::mixed(90, TAILS, seed), hasty());
+    let ended = world.topup(&["--settle-for", "20s"]);
+    assert!([3, 4].contains(&ended.code.unwrap_or(-1)), "{ended:?}");
+    settle_and_check(&world, &ended);
+    let sent = world.requests();
+    let again = world.topup(&["--settle-for", "0s"]);
+    assert!([2, 4].contains(&again.code.unwrap_or(-1)), "{again:?}");
+    assert_eq!(world.requests(), sent, "a run of a batch that was sent submitted something");
+}
+
+/// `FAULT_SEEDS=50 SEED=100 cargo test --test process faults -- --nocapture` for a longer campaign.
+#[test]
+fn faults_of_every_kind_break_no_promise() {
     let _shared = share();
-    for seed in seeds(usual) {
-        eprintln!("seed {seed}: {profile}");
-        let world = World::with(profile, seed, &rows::mixed(90, TAILS, seed), hasty());
-        let ended = world.topup(&["--settle-for", "20s"]);
-        assert!([3, 4].contains(&ended.code.unwrap_or(-1)), "{ended:?}");
-        settle_and_check(&world, &ended);
-        let sent = world.requests();
-        let again = world.topup(&["--settle-for", "0s"]);
-        assert!([2, 4].contains(&again.code.unwrap_or(-1)), "{again:?}");
-        assert_eq!(world.requests(), sent, "a run of a batch that was sent submitted something");
+    for seed in seeds(1) {
+        let profiles = PROFILES.iter().map(|profile| move || campaign(profile, seed));
+        at_once(profiles);
     }
 }
 
 #[test]
-fn faults_of_replies_break_no_promise() {
-    campaign(PROFILES[0], 1);
-}
-
-#[test]
-fn faults_of_time_and_look_ups_break_no_promise() {
-    campaign(PROFILES[1], 1);
-}
-
-#[test]
-fn all_faults_at_once_break_no_promise() {
-    campaign(PROFILES[2], 1);
-}
-
-#[test]
 fn a_provider_that_charges_a_repeated_id_again_charges_each_row_once_at_most() {
-    let profile = format!("{},duplicate_ok=1", PROFILES[2]);
-    campaign(&profile, 1);
+    let _shared = share();
+    for seed in seeds(1) {
+        let profiles = [PROFILES[0], PROFILES[2]].map(|profile| format!("{profile},duplicate_ok=1"));
+        at_once(profiles.iter().map(|profile| move || campaign(profile, seed + 1000)));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Killed at random and at named points, and started again with the same command until it ends by itself.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 use super::faults::{hasty, settle_and_check};
 use super::program::{Ended, Program};
 use super::rows::{self, Chance};
-use super::world::{LONG, Settings, World, share};
+use super::world::{LONG, Settings, World, at_once, share};
 
 const FAULTS: &str = "drop_after=4,drop_before=3,http502_after=2,truncate=3,late=3,late_by=2s,close_after=10,\
                       throttle=3,ambiguous=3,failed=3,pending=8,pending_fail=40,lookup_drop=4,latency_jitter=120ms,\
@@ -67,14 +68,19 @@ fn killed_batch(seed: u64, kills: u64, faults: &str) -> u64 {
 #[test]
 fn killed_at_random_and_resumed_a_batch_breaks_no_promise() {
     let _shared = share();
-    let (wanted, mut seed) = (number("KILLS", 50), number("SEED", 1));
-    let mut hits = 0;
-    while hits < wanted {
-        let faults = if seed % 4 == 0 { "latency_jitter=150ms,duplicate_ok=1" } else { FAULTS };
-        hits += killed_batch(seed, 17.min(wanted - hits), faults);
-        seed += 1;
-    }
-    eprintln!("{hits} kills");
+    let (wanted, first) = (number("KILLS", 50), number("SEED", 1));
+    let (hits, seeds) = (AtomicU64::new(0), AtomicU64::new(first));
+    // Three batches beside each other.
+    at_once((0..3).map(|_| {
+        || {
+            while hits.load(Relaxed) < wanted {
+                let seed = seeds.fetch_add(1, Relaxed);
+                let faults = if seed % 4 == 0 { "latency_jitter=150ms,duplicate_ok=1" } else { FAULTS };
+                hits.fetch_add(killed_batch(seed, 17, faults), Relaxed);
+            }
+        }
+    }));
+    eprintln!("{} kills", hits.into_inner());
 }
 
 const POINTS: [&str; 6] =
@@ -89,7 +95,6 @@ fn start_to_crash(world: &World, point: &str, nth: u64) -> Program {
 
 /// One batch is killed at each of the points in turn.
 fn killed_at_points(nth: u64, faults: &str) {
-    let _shared = share();
     let world = World::with(faults, nth, &rows::mixed(45, &["0001", "0003", "0007"], nth), hasty());
     for point in POINTS {
         // The results are passed once in a run.
@@ -104,18 +109,14 @@ fn killed_at_points(nth: u64, faults: &str) {
 }
 
 #[test]
-fn killed_at_the_first_pass_of_every_point_a_batch_breaks_no_promise() {
-    killed_at_points(1, "");
-}
-
-#[test]
-fn killed_at_the_third_pass_of_every_point_a_faulty_batch_breaks_no_promise() {
-    killed_at_points(3, FAULTS);
-}
-
-#[test]
-fn killed_at_the_seventh_pass_of_every_point_with_repeated_ids_charged_a_batch_breaks_no_promise() {
-    killed_at_points(7, "latency_jitter=80ms,duplicate_ok=1");
+fn killed_at_every_point_a_batch_breaks_no_promise() {
+    let _shared = share();
+    let repeated = "latency_jitter=80ms,duplicate_ok=1";
+    at_once(
+        [(1, ""), (3, FAULTS), (7, repeated)]
+            .into_iter()
+            .map(|(nth, faults)| move || killed_at_points(nth, faults)),
+    );
 }
 
 #[test]

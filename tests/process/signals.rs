@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use super::faults::hasty;
 use super::program::{Program, until};
 use super::rows;
-use super::world::{LONG, Settings, World, assert_exit, share};
+use super::world::{LONG, Settings, World, assert_exit, at_once, share};
 
 fn slow_world(faults: &str) -> World {
     let settings = Settings { submit_rate: "20/s".to_owned(), ..Settings::default() };
@@ -23,7 +23,6 @@ fn until_sent(world: &World, count: usize) {
 
 /// One signal: what is under way ends, nothing new is sent, and the same command goes on.
 fn drains(signal: Signal) {
-    let _shared = share();
     let world = slow_world("latency=300ms");
     let mut program = world.start_topup(&[]);
     until_sent(&world, 12);
@@ -46,18 +45,9 @@ fn drains(signal: Signal) {
 }
 
 #[test]
-fn an_interrupt_drains_and_the_same_command_goes_on() {
-    drains(Signal::INT);
-}
-
-#[test]
-fn a_request_to_terminate_drains() {
-    drains(Signal::TERM);
-}
-
-#[test]
-fn a_hangup_drains() {
-    drains(Signal::HUP);
+fn one_interrupt_hangup_or_request_to_terminate_drains_and_the_same_command_goes_on() {
+    let _shared = share();
+    at_once([Signal::INT, Signal::TERM, Signal::HUP].into_iter().map(|signal| move || drains(signal)));
 }
 
 #[test]
@@ -87,25 +77,29 @@ fn a_second_interrupt_leaves_at_once_and_what_was_under_way_is_unknown() {
 }
 
 #[test]
-fn a_signal_before_anything_is_sent_ends_the_run_without_a_submit() {
+fn a_signal_at_any_early_moment_leaves_a_batch_that_goes_on() {
     let _shared = share();
-    for micros in [500, 3000, 8000, 15_000, 25_000, 40_000, 70_000] {
-        let world = slow_world("");
-        let mut program = world.start_topup(&[]);
-        sleep(Duration::from_micros(micros));
-        program.signal(Signal::INT);
-        let ended = program.wait(Duration::from_secs(10));
-        // Before the program has taken over the signals, the system's own way ends it: nothing was sent then.
-        let early = ended.signal == Some(2);
-        assert!(early || ended.code == Some(130), "{ended:?}");
-        if early {
-            assert_eq!(world.requests(), 0);
-        }
-        let ended = world.topup(&[]);
-        assert_exit(&ended, 0);
-        world.assert_sound(&ended, true);
-        assert_eq!(world.requests(), 120);
+    at_once(
+        [500, 3000, 8000, 15_000, 25_000, 40_000, 70_000].into_iter().map(|micros| move || early(micros)),
+    );
+}
+
+fn early(micros: u64) {
+    let world = slow_world("");
+    let mut program = world.start_topup(&[]);
+    sleep(Duration::from_micros(micros));
+    program.signal(Signal::INT);
+    let ended = program.wait(Duration::from_secs(10));
+    // Before the program has taken over the signals, the system's own way ends it: nothing was sent then.
+    let before = ended.signal == Some(2);
+    assert!(before || ended.code == Some(130), "{ended:?}");
+    if before {
+        assert_eq!(world.requests(), 0);
     }
+    let ended = world.topup(&[]);
+    assert_exit(&ended, 0);
+    world.assert_sound(&ended, true);
+    assert_eq!(world.requests(), 120);
 }
 
 #[test]

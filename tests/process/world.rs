@@ -37,6 +37,18 @@ pub fn alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Runs several worlds beside each other: they mostly wait. The first that fails fails the test.
+pub fn at_once<F: FnOnce() + Send>(worlds: impl Iterator<Item = F>) {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = worlds.map(|world| scope.spawn(world)).collect();
+        for thread in threads {
+            if let Err(failure) = thread.join() {
+                std::panic::resume_unwind(failure);
+            }
+        }
+    });
+}
+
 /// Settings of the provider entries that a test may change.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -11,8 +11,9 @@ use rust_decimal::Decimal;
 
 use crate::dice::Dice;
 use crate::plan::{MINUTE, Plan, SECOND, order};
+use crate::process::{Ended, Run};
 use crate::wire::Standing;
-use crate::world::{Broken, Ended, Run, World};
+use crate::world::{Broken, World};
 
 /// What a seed that kept every promise went through.
 #[derive(Clone, Debug, Default)]

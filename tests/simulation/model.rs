@@ -175,9 +175,9 @@ impl Model {
     fn say(&self, place: usize, t: u64) -> String {
         let order = &self.orders[place];
         let first = t == order.at;
-        let amount = if order.other_amount && (!first || order.at % 3 == 0) {
+        let amount = if order.other_amount && (!first || order.at.is_multiple_of(3)) {
             Some(Decimal::from(7))
-        } else if order.at % 2 == 0 {
+        } else if order.at.is_multiple_of(2) {
             order.submitted.amount
         } else {
             None

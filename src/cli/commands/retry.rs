@@ -17,10 +17,10 @@ use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, overrides, policy};
-use crate::cli::wrapup::{Standing, absolute};
+use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
 use crate::domain::{BatchName, Currency, RowNumber};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
-use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record, results_path_is_ours};
+use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 
 /// `retry`.
@@ -68,7 +68,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
     if is_same_file(&results, &args.results_file) {
         return Err(Stop::refused("-o names the file that is retried; name another one"));
     }
-    results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_can_be_written(&results, &info.name)?;
     let mut preflights = Preflights::default();
     let choice = work.choose(&ledger, &info, &mut preflights).await?;
     let standing = Standing::of(&ledger, &info)?;
@@ -171,8 +171,9 @@ impl Work<'_> {
                 known.catalogues.insert(name.clone(), catalogue.clone());
             }
         }
-        let mut source = ResultsSource::open(&self.args.results_file, &overrides(&self.args.intake)?)?;
-        let layout = Layout::new(source.columns(), source.header(), info)?;
+        let overrides = overrides(&self.args.intake)?;
+        let mut source = ResultsSource::open(&self.args.results_file, &overrides)?;
+        let layout = Layout::new(source.columns(), source.header(), info, &overrides.map)?;
         let trusts = self.args.trust_results;
         let mut chooser = Chooser::new(info, &layout, judge, self.judge(true)?, &known, trusts);
         let mut line = ResultsRow::default();

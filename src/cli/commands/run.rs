@@ -18,7 +18,7 @@ use crate::cli::stop::Stop;
 use crate::cli::survey::{
     InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
 };
-use crate::cli::wrapup::{Standing, absolute, default_results_path};
+use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
 use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
 use crate::intake::Source;
 use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
@@ -57,7 +57,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
         true => results,
         false => info.results_path.clone(),
     });
-    results_path_is_ours(&results, &info.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_can_be_written(&results, &info.name)?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     guards::refuse_repeats(&context, &session, repeats).await?;
     let sending = Sending {
@@ -115,7 +115,9 @@ fn results_path(args: &RunArgs, input: &InputFile, sandbox: bool) -> PathBuf {
 /// What stands in the way of a batch the ledger does not know: another version of it with rows to be sent, or
 /// its own results from another ledger.
 fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results: &Path) -> Result<(), Stop> {
-    if !context.sandbox && results.exists() && results_path_is_ours(results, &input.batch).is_ok() {
+    let beside = results_beside(input, results);
+    let own = |path: &&PathBuf| path.exists() && results_path_is_ours(path, &input.batch).is_ok();
+    if let Some(results) = beside.iter().find(own).filter(|_| !context.sandbox) {
         return Err(Stop::refused(format!(
             "{} holds results of this very file, but the ledger {} does not know the batch {}. It was sent from \
              another ledger: name that one with --ledger, or go on from the results: bulk-topup retry {}",
@@ -136,6 +138,22 @@ fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results:
         )));
     }
     Ok(())
+}
+
+/// Where results of this file may stand: where they are to go now, and the default names beside the input,
+/// those of retries included.
+fn results_beside(input: &InputFile, results: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![results.to_owned()];
+    let source = Path::new(if input.shown == "standard input" { "stdin" } else { &input.shown });
+    let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = absolute(source).parent().map(Path::to_owned).unwrap_or_default();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    paths.extend(entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let rest = name.strip_prefix(&stem).and_then(|rest| rest.strip_prefix(".results"));
+        rest.is_some_and(|rest| rest.ends_with(".csv"))
+    }));
+    paths
 }
 
 /// Names the first rows that differ between a batch and a file.
@@ -276,7 +294,7 @@ impl Fresh<'_> {
         }
         self.show(&survey, preflights)?;
         let confirm = self.confirm(&survey, ledger)?;
-        results_path_is_ours(self.results, &self.input.batch).map_err(|e| Stop::refused(e.to_string()))?;
+        results_can_be_written(self.results, &self.input.batch)?;
         confirm.ask(self.context, &self.args.send)?;
         self.store(ledger, &known, &survey)?;
         Ok(confirm)

@@ -1,4 +1,5 @@
 //! The engine's promises, one test each.
+#![expect(clippy::as_conversions, reason = "small numbers of a test")]
 
 mod bench;
 mod ends;

@@ -258,8 +258,8 @@ fn two_orders_for_one_number_are_spaced() {
 fn an_intent_held_up_too_long_is_undone() {
     let lane = vietnam();
     let mut bench = Setup::send(lane.clone(), vec![ready(order(&lane, 1, 1, None))]).start();
-    bench.open_vietnam();
     bench.hold_commits = true;
+    bench.open_vietnam();
     bench.pass(seconds(1));
     assert_eq!(bench.phase(1), Phase::Sending);
     bench.skip(seconds(600));
@@ -276,8 +276,8 @@ fn an_intent_held_up_too_long_is_undone() {
 fn a_ledger_too_slow_for_any_submit_halts() {
     let lane = vietnam();
     let mut bench = Setup::send(lane.clone(), vec![ready(order(&lane, 1, 1, None))]).start();
-    bench.open_vietnam();
     bench.hold_commits = true;
+    bench.open_vietnam();
     for _ in 0..40 {
         bench.pass(seconds(1));
         bench.skip(seconds(30));
@@ -292,8 +292,8 @@ fn a_ledger_too_slow_for_any_submit_halts() {
 fn an_intent_without_its_receipt_is_a_fault() {
     let lane = vietnam();
     let mut bench = Setup::send(lane.clone(), vec![ready(order(&lane, 1, 1, None))]).start();
-    bench.open_vietnam();
     bench.hold_commits = true;
+    bench.open_vietnam();
     bench.pass(seconds(1));
     bench.commit_without_receipt();
     assert_eq!(bench.faults(), 1);
@@ -332,6 +332,7 @@ fn three_numbers_at_their_daily_limit_halt_the_provider() {
 fn unclear_answers_in_succession_halt_the_provider() {
     let mut lane = vietnam();
     lane.halt_after_unclear = 3;
+    lane.max_in_flight = 1;
     let rows = (1..=6).map(|row| ready(order(&lane, row, row, None))).collect();
     let mut bench = Setup::send(lane, rows).start();
     bench.open_vietnam();
