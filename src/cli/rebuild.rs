@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::retrying::REBUILT_NOTE;
+use super::session::RowSet;
 use super::stop::Stop;
 use super::survey::output_dialect;
 use crate::admission::Judge;
 use crate::domain::{
-    Attempt, BatchName, Money, Next, Order, ProviderRef, Reason, Refusal, RowNumber, Status, TransactionId,
-    WallTime,
+    Attempt, BatchName, Goods, Money, Next, Order, ProviderRef, Reason, Refusal, RowNumber, Status,
+    TransactionId, WallTime,
 };
-use crate::intake::{Columns, Overrides, ResultsRow, ResultsSource, TopupColumn};
+use crate::intake::{Column, Columns, Overrides, RawRow, ResultsRow, ResultsSource, TopupColumn};
 use crate::ledger::{AdmittedRow, Ledger, NewBatch};
 use crate::lifecycle::{PastAttempt, Phase, TopUp};
 
@@ -32,6 +33,24 @@ pub fn rebuild(
 ) -> Result<(), Stop> {
     let at = context.clock.now().wall;
     let mut source = ResultsSource::open(file, overrides)?;
+    // Without one of these a row could go out under an id that is spent, or as if it had never been submitted.
+    let needed = [
+        TopupColumn::Status,
+        TopupColumn::Next,
+        TopupColumn::Reason,
+        TopupColumn::Phone,
+        TopupColumn::Amount,
+        TopupColumn::TransactionId,
+        TopupColumn::Attempts,
+    ];
+    if let Some(column) = needed.into_iter().find(|column| !source.has(*column)) {
+        return Err(Stop::refused(format!(
+            "{} has no column {}, and without the ledger it is the only record: use the file as it was written. \
+             Nothing was sent",
+            file.display(),
+            column.as_str()
+        )));
+    }
     let columns = source.columns().clone();
     let new = NewBatch {
         name: batch.clone(),
@@ -43,7 +62,7 @@ pub fn rebuild(
         sandbox: context.sandbox,
         at,
     };
-    let mut seen = super::session::RowSet::default();
+    let mut seen = RowSet::default();
     let mut line = ResultsRow::default();
     // The ledger keeps rows in their own order, and a person may have sorted the file. Only here rows are held
     // in memory, all at once.
@@ -74,7 +93,7 @@ fn row_of(
     batch: &BatchName,
     columns: &Columns,
     judge: &mut Judge,
-    seen: &mut super::session::RowSet,
+    seen: &mut RowSet,
     at: WallTime,
 ) -> Result<Option<AdmittedRow>, Stop> {
     let named = line.topup(TopupColumn::Batch).trim();
@@ -84,8 +103,13 @@ fn row_of(
             line.input.line
         )));
     }
-    let number =
-        line.topup(TopupColumn::Row).trim().parse::<u64>().ok().filter(|row| *row > 0).map(RowNumber);
+    let number = line
+        .topup(TopupColumn::Row)
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .filter(|row| (1..=RowSet::LAST.0).contains(row))
+        .map(RowNumber);
     let Some(row) = number.filter(|_| line.topup(TopupColumn::Batch) == batch.as_str()) else {
         // The pass that chooses what to send tells about such lines.
         return Ok(None);
@@ -95,7 +119,11 @@ fn row_of(
     }
     let mut raw = line.input.clone();
     raw.row = row;
-    let order = judge.row(columns, &raw).verdict.ok();
+    let mut order = judge.row(columns, &raw).verdict.ok();
+    if let Some(was) = as_submitted(line, columns, &raw, order.as_ref()) {
+        raw = was;
+        order = judge.row(columns, &raw).verdict.ok();
+    }
     let state = state_of(line, batch, row, order.as_ref(), at).map_err(|what| {
         Stop::refused(format!("line {}: row {row}: {what}; nothing was sent", line.input.line))
     })?;
@@ -108,6 +136,41 @@ fn row_of(
         state,
         notes: vec![REBUILT_NOTE.to_owned()],
     }))
+}
+
+/// A submitted row whose cells were changed since: with the number and amount that the file says were sent, so
+/// that what the cells ask for now shows as another order.
+fn as_submitted(line: &ResultsRow, columns: &Columns, raw: &RawRow, order: Option<&Order>) -> Option<RawRow> {
+    if line.topup(TopupColumn::TransactionId).trim().is_empty() {
+        return None;
+    }
+    let phone = line.topup(TopupColumn::Phone).trim();
+    let amount = line.topup(TopupColumn::Amount).trim();
+    let other_phone = !phone.is_empty() && order.is_none_or(|order| order.phone.digits() != phone);
+    // For data the file tells a price, the cell a highest one.
+    let other_amount = order.is_none_or(|order| {
+        let sent = amount.parse::<rust_decimal::Decimal>().ok();
+        order.goods == Goods::Airtime && sent.is_some() && order.amount != sent
+    });
+    if !other_phone && !other_amount {
+        return None;
+    }
+    let mut cells: Vec<String> = raw.cells.iter().map(str::to_owned).collect();
+    let mut put = |column, value: String| {
+        if let Some(cell) = columns.place(column).and_then(|place| cells.get_mut(place)) {
+            *cell = value;
+        }
+    };
+    if other_phone {
+        put(Column::Phone, format!("+{phone}"));
+    }
+    if other_amount && !amount.is_empty() {
+        put(Column::Amount, amount.to_owned());
+    }
+    let mut was = raw.clone();
+    was.cells.clear();
+    cells.iter().for_each(|cell| was.cells.push(cell));
+    Some(was)
 }
 
 /// Where a row stands by the words of the file.
@@ -143,10 +206,11 @@ fn state_of(
     state.contradicted = next == Next::Ask && matches!(status, Status::Failed | Status::Succeeded);
     let id = cell(TopupColumn::TransactionId);
     if id.is_empty() {
-        return if state.submits == 0 {
+        let never = state.submits == 0 && matches!(state.phase, Phase::Ready | Phase::Cancelled);
+        return if never {
             Ok(state)
         } else {
-            Err("topup_attempts without topup_transaction_id".to_owned())
+            Err("it was submitted, but topup_transaction_id is empty".to_owned())
         };
     }
     place_id(&mut state, id, batch, row, order);

@@ -157,7 +157,7 @@ impl<'a> Chooser<'a> {
             )));
         }
         let number = line.topup(TopupColumn::Row).trim().parse::<u64>().ok().map(RowNumber);
-        let Some(row) = number.filter(|row| row.0 > 0) else {
+        let Some(row) = number.filter(|row| row.0 > 0 && *row <= RowSet::LAST) else {
             let cell = line.topup(TopupColumn::Row);
             self.choice.remark(format!("line {at}: topup_row {cell:?} is no row number: not sent"));
             return Ok(());

@@ -88,6 +88,10 @@ pub struct RowSet {
 }
 
 impl RowSet {
+    /// The last row number that is taken for one: a set of that many is 128 MB, no file is as long, and a
+    /// mistyped cell must not ask for more.
+    pub const LAST: RowNumber = RowNumber(1_000_000_000);
+
     /// Adds a row; true if it was not in it.
     pub fn insert(&mut self, row: RowNumber) -> bool {
         let (word, bit) = Self::place(row);
@@ -105,6 +109,13 @@ impl RowSet {
     pub fn contains(&self, row: RowNumber) -> bool {
         let (word, bit) = Self::place(row);
         self.words.get(word).is_some_and(|slot| slot & bit != 0)
+    }
+
+    /// The highest row in it.
+    pub fn last(&self) -> Option<RowNumber> {
+        let (word, bits) = self.words.iter().enumerate().rev().find(|(_, bits)| **bits != 0)?;
+        let word = u64::try_from(word).ok()?;
+        Some(RowNumber(word * 64 + u64::from(bits.ilog2())))
     }
 
     /// How many rows.

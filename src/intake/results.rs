@@ -112,8 +112,8 @@ impl ResultsSource {
     /// Opens a results file.
     ///
     /// # Errors
-    /// [`FileFault`] as [`Source::open`]; [`Fault::NotResults`] when `topup_batch`, `topup_row` or
-    /// `topup_status` is missing; [`Fault::DoubleColumn`] when one of ours stands twice.
+    /// [`FileFault`] as [`Source::open`]; [`Fault::NotResults`] when `topup_batch` or `topup_row` is
+    /// missing; [`Fault::DoubleColumn`] when one of ours stands twice.
     pub fn open(path: &Path, overrides: &Overrides) -> Result<Self, FileFault> {
         let source = Source::open_as(path, overrides, Mode::Results)?;
         let name = path.display().to_string();
@@ -136,7 +136,7 @@ impl ResultsSource {
                 return Err(Fault::DoubleColumn { line, meaning: column.as_str(), first, second });
             }
         }
-        for needed in [TopupColumn::Status, TopupColumn::Batch, TopupColumn::Row] {
+        for needed in [TopupColumn::Batch, TopupColumn::Row] {
             if topup.get(needed.index()).copied().flatten().is_none() {
                 return Err(Fault::NotResults(needed.as_str()));
             }
@@ -153,6 +153,11 @@ impl ResultsSource {
     /// Where the columns with a meaning stand among the input's.
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// Whether the file still has this one of our columns.
+    pub fn has(&self, column: TopupColumn) -> bool {
+        self.topup.get(column.index()).copied().flatten().is_some()
     }
 
     /// How the file is written.

@@ -10,18 +10,23 @@
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
+mod caps;
 mod checker;
 mod disks;
 mod doctored;
 mod evidence;
 mod exits;
 mod faults;
+mod halts;
 mod kills;
 mod locks;
+mod lost;
+mod people;
 mod privacy;
 mod program;
-
+mod proofs;
 mod rates;
+mod retry;
 mod rows;
 mod signals;
 mod sound;

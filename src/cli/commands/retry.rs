@@ -18,7 +18,7 @@ use crate::cli::session::{Preflights, Session};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, overrides, policy};
 use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
-use crate::domain::{BatchName, Currency};
+use crate::domain::{BatchName, Currency, RowNumber};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
 use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
@@ -65,7 +65,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
         Some(path) => absolute(path),
         None => next_results_path(&args.results_file),
     };
-    if absolute(&results) == absolute(&args.results_file) {
+    if is_same_file(&results, &args.results_file) {
         return Err(Stop::refused("-o names the file that is retried; name another one"));
     }
     results_can_be_written(&results, &info.name)?;
@@ -102,6 +102,12 @@ fn batch_of(args: &RetryArgs) -> Result<BatchName, Stop> {
         }
     }
     Err(Stop::refused(format!("{shown}: no row names its batch: there is nothing to retry")))
+}
+
+/// Whether two paths lead to one file, by whatever links.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| absolute(path));
+    real(one) == real(other)
 }
 
 /// The next free `<stem>.results-N.csv` beside the file.
@@ -202,10 +208,10 @@ impl Work<'_> {
                 choice.untrusted
             ));
         }
-        let lacking = info.rows.saturating_sub(choice.named.len());
+        let (lacking, shown) = lacking_rows(choice, info.rows);
         if lacking > 0 {
             terminal.say(&format!(
-                "  {lacking} rows of batch {} are not in the file: they stay as they are",
+                "  {lacking} rows of batch {} are not in the file and stay as they are: {shown}",
                 info.name
             ));
         }
@@ -278,6 +284,29 @@ impl Work<'_> {
         self.context.terminal.say(&format!("  worth {}", sums_line(&sums)));
         Ok(Confirm { rows: choice.send.len(), sums, whole, valid_rows_priced: priced })
     }
+}
+
+/// How many rows up to the last one the file lacks, and which, as numbers and ranges.
+fn lacking_rows(choice: &Choice, rows: u64) -> (u64, String) {
+    const RANGES_MAX: usize = 20;
+    let last = choice.named.last().map_or(rows, |row| rows.max(row.0));
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    let (mut lacking, mut more) = (0, false);
+    for row in (1..=last).filter(|row| !choice.named.contains(RowNumber(*row))) {
+        lacking += 1;
+        let room = ranges.len() < RANGES_MAX;
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == row => *end = row,
+            Some(_) | None if room => ranges.push((row, row)),
+            Some(_) | None => more = true,
+        }
+    }
+    let words = ranges.iter().map(|(first, end)| match first == end {
+        true => first.to_string(),
+        false => format!("{first}-{end}"),
+    });
+    let shown = words.collect::<Vec<_>>().join(", ");
+    (lacking, if more { format!("{shown}, ...") } else { shown })
 }
 
 /// Whether a row is judged again from the file's cells, so that its old order counts for nothing.
