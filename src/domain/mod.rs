@@ -1,5 +1,6 @@
 //! Floor 0: the nouns of a top-up, with one `parse` each. No I/O, nothing of the other floors.
 
+mod cell;
 mod http;
 mod ids;
 mod money;
@@ -11,6 +12,7 @@ mod secret;
 mod time;
 mod verdict;
 
+pub use cell::{neutralise, restore};
 pub use http::{Delivery, HttpRequest, Method, NetFault, Reply};
 pub use ids::{Attempt, BatchName, IdError, ProviderRef, RowNumber, TransactionId};
 pub use money::{Currency, Money, MoneyError};

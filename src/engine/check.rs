@@ -4,16 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::clear::{Heard, judge_told, question_about};
 use super::lane::Preflight;
 use super::machine::{CallFor, Engine};
 use super::slot::{Slot, Stage, Waited};
 use super::types::{Clearance, LaneId, Loaded, Mode};
 use crate::domain::{
-    Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Reason, Refusal, Reply, RowNumber,
-    Tick, Told,
+    Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Refusal, Reply, RowNumber, Tick, Told,
 };
 use crate::lifecycle::{Event, Phase};
-use crate::protocol::{Question, rules};
 
 impl Engine {
     /// Takes in a row that may be sent.
@@ -206,7 +205,7 @@ impl Engine {
         let codec = &lane.config.codec;
         let request = match slot.verify.front() {
             Some(past) => codec.encode_lookup(&slot.lookup_of(past)),
-            None => codec.encode_question(&question_about(slot, codec.kind())),
+            None => codec.encode_question(&question_about(&slot.order)),
         };
         match request {
             Some(request) => {
@@ -236,8 +235,7 @@ impl Engine {
         if lane.halt.is_some() || self.draining {
             self.leave(row);
         } else if slot.verify.is_empty() {
-            let told =
-                lane.config.codec.decode_question(&question_about(slot, lane.config.codec.kind()), &reply);
+            let told = lane.config.codec.decode_question(&question_about(&slot.order), &reply);
             self.told(id, row, told, now);
         } else {
             self.verified(id, row, &reply, now);
@@ -283,38 +281,22 @@ impl Engine {
 
     /// An answer about operator, product or price of a row.
     fn told(&mut self, id: LaneId, row: RowNumber, told: Told, now: Now) {
-        let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get(id.0)) else { return };
-        let judged = match told {
-            Told::Catalogue(catalogue) => {
-                let order = &slot.order;
-                let named = order.operator.as_deref();
-                rules::choose_product(&catalogue.data, &order.goods, order.amount, named).map(|product| {
-                    Clearance {
-                        operator: Some(product.operator),
-                        product_id: Some(product.id),
-                        price: Some(product.price),
-                    }
-                })
-            }
-            Told::Operator { code, .. } => clear_airtime(slot, &lane.catalogue.airtime, code),
-            Told::Refused(refusal) => Err(refusal),
-            Told::Busy(_) => return self.check_later(row, Waited::NumberBusy, now),
-            Told::Halted(halt) => {
+        let (Some(slot), Some(lane)) = (self.slots.get(&row), self.lanes.get(id.0)) else { return };
+        match judge_told(&slot.order, &lane.catalogue.airtime, told, &self.run.max_row) {
+            Heard::Busy => self.check_later(row, Waited::NumberBusy, now),
+            Heard::Nothing => self.check_later(row, Waited::NoAnswer, now),
+            Heard::Halted(halt) => {
                 self.halt(id, halt, now);
-                return self.check_later(row, Waited::NoAnswer, now);
+                self.check_later(row, Waited::NoAnswer, now);
             }
-            Told::Balance(_) | Told::Nothing(_) => return self.check_later(row, Waited::NoAnswer, now),
-        };
-        let capped = judged.and_then(|clearance| within_cap(&self.run.max_row, clearance));
-        match capped {
-            Ok(clearance) => {
+            Heard::Cleared(clearance) => {
                 if let Some(slot) = self.slots.get_mut(&row) {
                     slot.clearance = clearance;
                     slot.checked = true;
                 }
                 self.check_on(row);
             }
-            Err(refusal) => self.judge_wrong(row, refusal, now),
+            Heard::Wrong(refusal) => self.judge_wrong(row, refusal, now),
         }
     }
 
@@ -340,60 +322,6 @@ impl Engine {
         slot.waited = Some(waited);
         let tick = now.tick.after(wait);
         self.wait_until(row, tick, Stage::CheckLater(tick));
-    }
-}
-
-fn question_about(slot: &Slot, kind: ProviderKind) -> Question {
-    match kind {
-        ProviderKind::Tutom => Question::ProductsOf(slot.order.phone.clone()),
-        ProviderKind::Paynicorn => Question::OperatorOf(slot.order.phone.clone()),
-        ProviderKind::ConnectTopup => Question::Balance,
-    }
-}
-
-/// Operator told by the provider, amount against its catalogue.
-fn clear_airtime(
-    slot: &Slot,
-    products: &[crate::domain::AirtimeProduct],
-    code: String,
-) -> Result<Clearance, Refusal> {
-    let order = &slot.order;
-    if let Some(named) = order.operator.as_deref().filter(|named| !named.eq_ignore_ascii_case(&code)) {
-        return Err(Refusal {
-            reason: Reason::UnsupportedOperator,
-            message: format!(
-                "the row names operator {named}, the provider says {code}; correct or empty the cell"
-            ),
-        });
-    }
-    let Some(amount) = order.amount else {
-        return Err(Refusal { reason: Reason::BadAmount, message: "the amount is missing".to_owned() });
-    };
-    let currency = rules::judge_airtime(products, order.phone.country(), Some(&code), amount)?;
-    match order.currency.filter(|asked| *asked != currency) {
-        Some(asked) => Err(Refusal {
-            reason: Reason::Currency,
-            message: format!("the amount is meant in {asked}, the provider sells {code} in {currency}"),
-        }),
-        None => {
-            Ok(Clearance { operator: Some(code), product_id: None, price: Some(Money { amount, currency }) })
-        }
-    }
-}
-
-fn within_cap(
-    caps: &std::collections::BTreeMap<crate::domain::Currency, rust_decimal::Decimal>,
-    clearance: Clearance,
-) -> Result<Clearance, Refusal> {
-    let over = clearance.price.and_then(|price| {
-        caps.get(&price.currency).filter(|cap| price.amount > **cap).map(|cap| (price, *cap))
-    });
-    match over {
-        Some((price, cap)) => Err(Refusal {
-            reason: Reason::OverCap,
-            message: format!("it costs {price}, limits.max_row is {cap} {}", price.currency),
-        }),
-        None => Ok(clearance),
     }
 }
 

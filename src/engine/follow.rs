@@ -16,7 +16,8 @@ impl Engine {
         let row = loaded.order.row;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         lane.numbers.hold(loaded.order.phone.digits());
-        let once = loaded.topup.phase == Phase::Asking && !loaded.topup.person_only;
+        let asking = loaded.topup.phase == Phase::Asking && !loaded.topup.person_only;
+        let once = asking || loaded.topup.is_not_received();
         let submitted = loaded
             .topup
             .quiet_since
@@ -231,17 +232,20 @@ impl Engine {
         if closed { self.finish_row(row, now) } else { self.park(row) }
     }
 
-    /// A callback named an id: look at once, but never more often than the schedule's first wait.
+    /// A callback named an id: look at once, or as soon as the schedule's first wait since the last look is over.
     pub(super) fn hinted(&mut self, id: &TransactionId, now: Now) {
         let Some(row) = self.ids.get(id).copied() else { return };
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Stage::FollowAt(tick) = slot.stage else { return };
         let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
-        let rested = slot.looked.is_none_or(|at| now.tick.since(at) >= lane.config.follow.first_check);
-        if rested {
+        let rested_at = slot.looked.map_or(now.tick, |at| at.after(lane.config.follow.first_check));
+        if rested_at <= now.tick {
             slot.stage = Stage::FollowDue;
             lane.follow_due.push_back(row);
             self.due.remove(&(tick, row));
+        } else if rested_at < tick {
+            self.due.remove(&(tick, row));
+            self.wait_until(row, rested_at, Stage::FollowAt(rested_at));
         }
     }
 }

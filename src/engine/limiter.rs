@@ -132,7 +132,7 @@ mod tests {
 
     /// Sends as often as the limiter allows for `total`, waking up late by what `lateness_us` says.
     fn drive(rate: Rate, recent: &[Duration], total: Duration, lateness_us: &[u64]) -> Vec<Tick> {
-        let start = Tick(rate.window.as_micros() as u64 * 3);
+        let start = Tick(0).after(rate.window * 3);
         let limiter = Limiter::new(rate, start, recent);
         let (mut now, mut sent) = (start, Vec::new());
         for turn in 0.. {
@@ -173,9 +173,9 @@ mod tests {
             let window = Duration::from_millis(window_ms);
             let rate = Rate { count, window };
             let recent: Vec<Duration> = recent.into_iter().map(Duration::from_micros)
-                .filter(|age| *age < window).take(count as usize).collect();
+                .filter(|age| *age < window).take(usize::try_from(count).unwrap()).collect();
             let sent = drive(rate, &recent, window * 3, &lateness);
-            prop_assert!(most_in_a_window(&sent, window) <= count as usize);
+            prop_assert!(most_in_a_window(&sent, window) <= usize::try_from(count).unwrap());
         }
     }
 
@@ -184,8 +184,12 @@ mod tests {
         for (count, least) in [(10, 95), (40, 95), (100, 98), (300, 98), (10_000, 98)] {
             let rate = Rate { count, window: Duration::from_secs(1) };
             let sent = drive(rate, &[], Duration::from_secs(30), &[200, 1000, 0, 600]);
-            assert!(sent.len() * 100 >= count as usize * 30 * least, "{count}/s: {} in 30 s", sent.len());
-            assert!(most_in_a_window(&sent, rate.window) <= count as usize);
+            assert!(
+                sent.len() * 100 >= usize::try_from(count).unwrap() * 30 * least,
+                "{count}/s: {} in 30 s",
+                sent.len()
+            );
+            assert!(most_in_a_window(&sent, rate.window) <= usize::try_from(count).unwrap());
         }
     }
 

@@ -141,6 +141,11 @@ impl Engine {
         self.clearances
     }
 
+    /// Whether a request under way is a submit; else it is a look-up, which may be asked again at no cost.
+    pub fn is_submit(&self, call: CallId) -> bool {
+        matches!(self.calls.get(&call), Some((_, CallFor::Submit(_))))
+    }
+
     /// Counts of one provider.
     pub fn stats(&self, lane: LaneId, now: Tick) -> LaneStats {
         self.lanes.get(lane.0).map(|lane| lane.stats(now)).unwrap_or_default()

@@ -2,6 +2,7 @@
 //! look-ups before a submit; submits; look-ups after it; the end of a run.
 
 mod check;
+mod clear;
 mod finish;
 mod follow;
 mod halt;
@@ -15,6 +16,7 @@ mod submit;
 mod tests;
 mod types;
 
+pub use clear::{Heard, judge_told, question_about};
 pub use machine::Engine;
 pub use types::{
     CallId, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode,

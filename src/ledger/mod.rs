@@ -1,4 +1,35 @@
-//! Floor 3: the durable memory of every batch.
+//! Floor 3: the ledger, a SQLite file (WAL, synchronous=FULL) that outlives every process. It records and
+//! reads; what a record means is decided on the floors below.
+//!
+//! One process at a time submits from a ledger ([`LedgerLock`]); readers and `listen` work beside it. Events
+//! are append-only under a hash chain; rows carry a projection of them, which [`Ledger::verify`] rebuilds and
+//! compares.
 
+mod admit;
+mod append;
+mod chain;
+mod error;
+mod limits;
+mod lock;
 #[doc(hidden)]
 pub mod memory;
+mod open;
+mod read;
+mod record;
+mod results_file;
+mod runs;
+mod schema;
+mod verify;
+mod writer;
+
+pub use admit::{AdmitError, AdmittedRow, NewBatch};
+pub use error::{LedgerError, LockError};
+pub use limits::{Hint, Repeat};
+pub use lock::LedgerLock;
+pub use open::Ledger;
+pub use read::{BatchInfo, FoundBatch};
+pub use record::{BatchEvent, BatchId, Record};
+pub use results_file::{ResultsFileError, results_path_is_ours, write_results_file};
+pub use runs::{Run, RunEnd};
+pub use verify::{Difference, VerifyReport};
+pub use writer::{Commit, Writer};

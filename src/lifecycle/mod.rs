@@ -6,6 +6,7 @@ mod event;
 mod policy;
 mod receipt;
 mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -16,4 +17,5 @@ pub use policy::FollowPolicy;
 pub(crate) use policy::scatter;
 pub use receipt::Receipt;
 pub use state::{NotFoundSeries, PastAttempt, Phase, TopUp};
+pub use stored::StoredRow;
 pub use transition::Illegal;

@@ -3,7 +3,7 @@
 use super::event::{Event, Intent, NotFoundRuling, ResolvedAs};
 use super::state::{NotFoundSeries, PastAttempt, Phase, TopUp};
 use crate::domain::{
-    Answer, LookupMeaning, LookupVerdict, Now, Reason, SubmitMeaning, SubmitVerdict, ThrottleScope,
+    Answer, LookupMeaning, LookupVerdict, NetFault, Now, Reason, SubmitMeaning, SubmitVerdict, ThrottleScope,
     TransactionId, WallTime,
 };
 
@@ -32,6 +32,11 @@ impl TopUp {
                     self.submitted_at = None;
                 }
                 self.back_to_ready(Reason::Unreachable, format!("{}; nothing was sent", fault.words()));
+                // We took it back ourselves: why stands with the halt or the run's end, not with the row.
+                if *fault == NetFault::Withdrawn {
+                    self.reason = None;
+                    self.message.clear();
+                }
             }),
             Event::Answered { verdict, can_ask, .. } => {
                 self.in_phase(&[Phase::Sending], illegal).map(|()| self.answered(verdict, *can_ask, at))

@@ -157,8 +157,9 @@ pub fn judge_airtime(
     amount: Decimal,
 ) -> Result<Currency, Refusal> {
     let sold: Vec<&AirtimeProduct> = products.iter().filter(|product| product.country == country).collect();
-    let of_operator: Vec<&&AirtimeProduct> = sold
+    let of_operator: Vec<&AirtimeProduct> = sold
         .iter()
+        .copied()
         .filter(|product| operator.is_none_or(|named| product.operator.eq_ignore_ascii_case(named)))
         .collect();
     if of_operator.is_empty() {
@@ -170,31 +171,31 @@ pub fn judge_airtime(
         let message = format!("Nothing is sold for {named} in {country}; sold there: {sells}.");
         return Err(refusal(Reason::UnsupportedOperator, message));
     }
-    let fits = |product: &&&&AirtimeProduct| match product.denomination {
+    let fits = |product: &&&AirtimeProduct| match product.denomination {
         Denomination::Fixed(fixed) => fixed == amount,
         Denomination::Range { min, max } => min <= amount && amount <= max,
     };
     if let Some(product) = of_operator.iter().find(fits) {
         return Ok(product.currency);
     }
-    let (mut fixed, mut ranges) = (Vec::new(), Vec::new());
-    for product in &of_operator {
-        match product.denomination {
-            Denomination::Fixed(amount) => fixed.push(amount.normalize()),
-            Denomination::Range { min, max } => {
-                ranges.push(format!("{} to {} {}", min.normalize(), max.normalize(), product.currency));
-            }
-        }
-    }
-    fixed.sort_unstable();
-    fixed.dedup();
-    let mut allowed = ranges;
+    let mut allowed: Vec<(Decimal, String)> = of_operator.iter().map(|product| offer(product)).collect();
     allowed.sort_unstable();
     allowed.dedup();
-    allowed.extend(fixed.iter().map(Decimal::to_string));
+    let allowed: Vec<String> = allowed.into_iter().map(|(_, words)| words).collect();
     let named = operator.map_or_else(|| country.to_string(), str::to_owned);
     let message = format!("{named} sells {}, not {}.", listed(&allowed), amount.normalize());
     Err(refusal(Reason::UnsupportedAmount, message))
+}
+
+/// Where an offer sorts, and how it is written.
+fn offer(product: &AirtimeProduct) -> (Decimal, String) {
+    let currency = product.currency;
+    match product.denomination {
+        Denomination::Fixed(amount) => (amount, format!("{} {currency}", amount.normalize())),
+        Denomination::Range { min, max } => {
+            (min, format!("{} to {} {currency}", min.normalize(), max.normalize()))
+        }
+    }
 }
 
 /// The one product of a number's list (Tutom ListByPhone) that an order means: by productid, or by a size that
@@ -261,3 +262,6 @@ fn listed<T: AsRef<str>>(words: &[T]) -> String {
     let shown = shown.join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
+
+#[cfg(test)]
+mod tests;

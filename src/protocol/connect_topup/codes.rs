@@ -45,6 +45,29 @@ fn questionable(halt: Option<Halt>) -> SubmitMeaning {
     })
 }
 
+/// The document's wording of a topup.jsp code, which comes without any.
+pub(super) fn wording(code: i64, tail: Tail) -> &'static str {
+    match code {
+        1 => "Transaction successful",
+        0 => "Unspecified transaction, Questionable transaction, no refund",
+        -1 if tail == Tail::Bare => "Over allowed amount for day",
+        -1 => "Error System, Questionable transaction, no refund",
+        -2 => "The number of transactions is over limit",
+        -3 => "The amount is no longer sufficient in the account",
+        -4 => "User lock",
+        -5 => "Error of unknown refund",
+        5 => "Amount not allowed",
+        6 => "Phone invalid",
+        -6 => "Error check sum",
+        61 => "Transaction failed",
+        -99 => "Unknow error, Questionable transaction, no refund",
+        -302 => "Partner does not exist or is temporarily suspended Allow refund,Ip not allowed.",
+        -304 => "This service does not exist or is pausing Allow refund",
+        -308 => "Duplicate client ID",
+        _ => "",
+    }
+}
+
 /// recheck.jsp, whose answers the document leaves open: only `1`, and `61` for a call by idtransaction, count.
 pub(super) fn recheck(code: i64, by_idtransaction: bool) -> LookupMeaning {
     match code {

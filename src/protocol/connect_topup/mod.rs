@@ -101,6 +101,7 @@ impl ConnectTopup {
             return settle_submit(unclear(Reason::NoAnswer), answer, intact);
         };
         let mut answer = said.answer(&scrub, intact);
+        answer.words = codes::wording(said.code, said.tail()).to_owned();
         let meaning = codes::submit(said.code, said.tail(), submit.operator.as_deref());
         if meaning == SubmitMeaning::Succeeded && answer.provider_ref.is_none() {
             answer.warning = Some("the success came without a usable idtransaction".to_owned());

@@ -68,7 +68,7 @@ impl OrderAnswer {
 pub(super) fn products(object: &Object, scrub: &Scrub) -> Option<Vec<DataProduct>> {
     let product = |entry: &Object| {
         Some(DataProduct {
-            id: entry.word("productid").filter(|id| id.len() <= 10)?,
+            id: entry.word("productid").filter(|id| super::judge_product_id(id).is_ok())?,
             operator: scrub.words(&entry.word("operator")?),
             label: scrub.words(&entry.word("data")?),
             megabytes: entry.word("data_value")?.parse().ok()?,

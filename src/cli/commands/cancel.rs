@@ -1,0 +1,49 @@
+//! `cancel BATCH --note TEXT`: nothing of a batch is sent any more.
+
+use crate::cli::args::{CancelArgs, GlobalArgs};
+use crate::cli::context::{Context, Needs};
+use crate::cli::exit::Exit;
+use crate::cli::session::{Session, user_name};
+use crate::cli::stop::Stop;
+use crate::cli::wrapup::{Standing, absolute, tell};
+use crate::ledger::{BatchEvent, results_path_is_ours, write_results_file};
+
+/// `cancel`. Rows never submitted are `not_sent`/`none` from now on; open ones are still followed by `settle`.
+///
+/// # Errors
+/// [`Stop`]: no such batch, cancelled already, locked, or the ledger failed.
+pub async fn cancel(global: &GlobalArgs, args: &CancelArgs) -> Result<Exit, Stop> {
+    let context = Context::of(global, Needs::Ledger).await?;
+    let (lock, ledger) = context.own_ledger()?;
+    let batch = context.find_batch(&ledger, &args.batch)?;
+    if batch.cancelled_at.is_some() {
+        return Err(Stop::refused(format!("batch {} was cancelled before", batch.name)));
+    }
+    let counts = ledger.counts(batch.id)?;
+    if counts.not_sent == 0 {
+        return Err(Stop::refused(format!(
+            "batch {} has no row that is still to be sent: there is nothing to cancel",
+            batch.name
+        )));
+    }
+    let session = Session::new(lock, ledger, batch, context.clock)?;
+    session.note(BatchEvent::Cancelled { note: args.note.clone(), user: user_name() }).await?;
+    let results = session.batch.results_path.clone();
+    let written = match results_path_is_ours(&results, &session.batch.name) {
+        Ok(()) => {
+            write_results_file(&session.ledger, session.batch.id, &results)?;
+            session.note(BatchEvent::ResultsWritten { path: absolute(&results) }).await?;
+            Some(results)
+        }
+        Err(error) => {
+            context
+                .terminal
+                .complain(&format!("The batch is cancelled; its results were not written: {error}"));
+            None
+        }
+    };
+    let batch = session.ledger.batch(session.batch.id)?;
+    let standing = Standing::of(&session.ledger, &batch)?;
+    tell(&context, &batch, &standing, Exit::Success, written.as_deref());
+    Ok(Exit::Success)
+}

@@ -1,0 +1,433 @@
+//! `run FILE`: judge, plan, confirm, admit, submit, follow, write results; on an unfinished batch: go on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rust_decimal::Decimal;
+
+use crate::cli::approval::{Approval, Flags, Plan};
+use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
+use crate::cli::context::{Context, Needs};
+use crate::cli::exit::Exit;
+use crate::cli::guards::{self, Worth, add_worth};
+use crate::cli::listening::Listening;
+use crate::cli::plan;
+use crate::cli::sending::{Confirm, Sending, send};
+use crate::cli::session::{Preflights, Session};
+use crate::cli::spool::{Spool, spool_if_asked};
+use crate::cli::stop::Stop;
+use crate::cli::survey::{
+    InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
+};
+use crate::cli::twins::Twins;
+use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
+use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
+use crate::intake::Source;
+use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
+use crate::lifecycle::{Phase, TopUp};
+
+/// `run`.
+///
+/// # Errors
+/// [`Stop`]: refused, locked, or the ledger failed.
+pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
+    let context = Context::of(global, Needs::NewBatch).await?;
+    let approval = args.plan.as_deref().map(Approval::read).transpose()?;
+    let mut with_plan = args.clone();
+    if let Some(approval) = &approval {
+        approval.expect(&mut with_plan.send)?;
+    }
+    let args = &with_plan;
+    let spool = spool_if_asked(&args.file)?;
+    let input = open_input(&context, args, spool.as_ref().map(Spool::path))?;
+    let (lock, mut ledger) = context.own_ledger()?;
+    let _listening = Listening::beside(&context, args.listen, global.verbose > 0)?;
+    let results = results_path(args, &input, context.sandbox);
+    let found = ledger.find_batch(input.batch.as_str())?;
+    let mut preflights = Preflights::default();
+    let (info, confirm, repeats) = match found {
+        FoundBatch::One(info) if info.name == input.batch => {
+            context.check_sandbox(&info)?;
+            if let Some(approval) = &approval {
+                approval.hold_resumed(context.settings()?, context.sandbox, flags(args), &input.sha256)?;
+            }
+            let (confirm, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
+            (*info, confirm, repeats)
+        }
+        FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
+            refuse_strays(&context, &ledger, &input, &results)?;
+            let fresh = Fresh {
+                context: &context,
+                args,
+                input: &input,
+                results: &results,
+                approval: approval.as_ref(),
+            };
+            let confirm = fresh.admit(&mut ledger, &mut preflights).await?;
+            let FoundBatch::One(info) = ledger.find_batch(input.batch.as_str())? else {
+                return Err(Stop::internal("the batch was admitted and is not in the ledger"));
+            };
+            (*info, confirm, BTreeMap::new())
+        }
+    };
+    let results = args.finish.results.clone().unwrap_or_else(|| match context.sandbox {
+        true => results,
+        false => info.results_path.clone(),
+    });
+    results_can_be_written(&results, &info.name)?;
+    let mut session = Session::new(lock, ledger, info, context.clock)?;
+    guards::refuse_repeats(&context, &session, repeats).await?;
+    let sending = Sending {
+        command: "run",
+        args: &args.send,
+        settle_for: args.finish.settle_for,
+        results: &results,
+        retry: None,
+        confirm,
+    };
+    send(&context, &mut session, preflights, sending).await
+}
+
+/// Flags that change what is judged.
+fn flags(args: &RunArgs) -> Flags {
+    Flags::of(&args.intake, args.send.allow_duplicates, args.send.allow_repeats)
+}
+
+/// Names the batch of a file. The file's head is read first, so that a file that cannot be one is told at
+/// once.
+fn open_input(context: &Context, args: &RunArgs, spooled: Option<&Path>) -> Result<InputFile, Stop> {
+    let path = spooled.unwrap_or(&args.file).to_owned();
+    let overrides = overrides(&args.intake)?;
+    Source::open(&path, &overrides)?;
+    let sha256 = hash_file(&path)?;
+    let own = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = if spooled.is_some() { "stdin".to_owned() } else { own.unwrap_or_default() };
+    let named = args.batch.clone().unwrap_or(stem);
+    if named.is_empty() || named.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
+        return Err(Stop::refused(format!(
+            "{named:?} cannot name a batch; use --batch NAME with a plain word"
+        )));
+    }
+    let stem = if context.sandbox { format!("sandbox-{named}") } else { named };
+    Ok(InputFile {
+        shown: if spooled.is_some() { "standard input".to_owned() } else { args.file.display().to_string() },
+        batch: BatchName::of_file(&stem, &sha256),
+        path,
+        stem,
+        sha256,
+        overrides,
+    })
+}
+
+fn results_path(args: &RunArgs, input: &InputFile, sandbox: bool) -> PathBuf {
+    let source = if input.shown == "standard input" { Path::new("stdin") } else { args.file.as_path() };
+    absolute(&args.finish.results.clone().unwrap_or_else(|| default_results_path(source, sandbox)))
+}
+
+/// What stands in the way of a batch the ledger does not know: another version of it with rows to be sent, or
+/// its own results from another ledger.
+fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results: &Path) -> Result<(), Stop> {
+    let beside = results_beside(input, results);
+    let own = |path: &&PathBuf| path.exists() && results_path_is_ours(path, &input.batch).is_ok();
+    if let Some(results) = beside.iter().find(own).filter(|_| !context.sandbox) {
+        return Err(Stop::refused(format!(
+            "{} holds results of this very file, but the ledger {} does not know the batch {}. It was sent from \
+             another ledger: name that one with --ledger, or go on from the results: bulk-topup retry {}",
+            results.display(),
+            context.ledger_path.display(),
+            input.batch,
+            results.display()
+        )));
+    }
+    if let Some((other, rows)) = ledger.unfinished_batches_of_stem(&input.stem)?.into_iter().next() {
+        let changed = changed_rows(ledger, &other, input)?;
+        return Err(Stop::refused(format!(
+            "batch {} came from an earlier version of this file and still has {rows} rows to be sent. {changed} \
+             Restore the file and run it; or retry its results ({}); or cancel it: bulk-topup cancel {} --note TEXT",
+            other.name,
+            other.results_path.display(),
+            other.name
+        )));
+    }
+    Ok(())
+}
+
+/// Where results of this file may stand: where they are to go now, and the default names beside the input,
+/// those of retries included.
+fn results_beside(input: &InputFile, results: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![results.to_owned()];
+    let source = Path::new(if input.shown == "standard input" { "stdin" } else { &input.shown });
+    let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = absolute(source).parent().map(Path::to_owned).unwrap_or_default();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    paths.extend(entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let rest = name.strip_prefix(&stem).and_then(|rest| rest.strip_prefix(".results"));
+        rest.is_some_and(|rest| rest.ends_with(".csv"))
+    }));
+    paths
+}
+
+/// Names the first rows that differ between a batch and a file.
+fn changed_rows(ledger: &Ledger, other: &BatchInfo, input: &InputFile) -> Result<String, Stop> {
+    const NAMED: usize = 10;
+    let mut source = Source::open(&input.path, &input.overrides)?;
+    let mut row = crate::intake::RawRow::default();
+    let (mut changed, mut more) = (Vec::new(), 0_u64);
+    let mut note = |number: crate::domain::RowNumber, what: &str| {
+        if changed.len() < NAMED { changed.push(format!("{number} ({what})")) } else { more += 1 }
+    };
+    ledger.for_each_row::<Stop>(other.id, |stored| {
+        if !source.next_row(&mut row)? {
+            note(stored.row, "missing now");
+        } else if !row.cells.iter().eq(stored.cells.iter().map(String::as_str)) {
+            note(stored.row, "changed");
+        }
+        Ok(())
+    })?;
+    while source.next_row(&mut row)? {
+        note(row.row, "new");
+    }
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Ok(if changed.is_empty() {
+        "The rows are the same, only the bytes differ.".to_owned()
+    } else {
+        format!("Rows that differ: {}{rest}.", changed.join(", "))
+    })
+}
+
+/// What is left of a batch that the ledger knows.
+async fn resume(
+    context: &Context,
+    ledger: &Ledger,
+    info: &BatchInfo,
+    args: &SendArgs,
+    preflights: &mut Preflights,
+) -> Result<(Confirm, BTreeMap<RowNumber, Refusal>), Stop> {
+    let standing = Standing::of(ledger, info)?;
+    if info.cancelled_at.is_some() || standing.counts.all_finished() {
+        let again = standing
+            .reasons
+            .iter()
+            .filter(|((status, _, next), _)| {
+                *next == crate::domain::Next::Retry && *status == crate::domain::Status::Failed
+            })
+            .map(|(_, rows)| *rows)
+            .sum::<u64>();
+        let why = if info.cancelled_at.is_some() { "was cancelled" } else { "is finished" };
+        let flags = context.repeat_flags();
+        let missing = if info.results_path.exists() {
+            String::new()
+        } else {
+            format!(" Its results file is missing: bulk-topup settle {}{flags} writes it again.", info.name)
+        };
+        return Err(Stop::refused(format!(
+            "batch {} {why}: nothing was sent.{missing} {again} rows could be sent again: bulk-topup retry {}{flags}",
+            info.name,
+            info.results_path.display(),
+        )));
+    }
+    let settings = context.settings()?;
+    let mut names = Vec::new();
+    for entry in &settings.providers {
+        if !ledger.ready_page(info.id, &entry.account, None, 1)?.is_empty() {
+            names.push(entry.name.clone());
+        }
+    }
+    preflights.ask(settings, &names, &context.clock).await?;
+    let repeats = guards::repeats_of_unsent(context, ledger, info, args)?;
+    let (mut rows, mut left, mut whole, mut priced) = (0, Worth::new(), Worth::new(), true);
+    ledger.for_each_row::<Stop>(info.id, |row| {
+        let unsent = row.state.phase == Phase::Ready;
+        if row.state.phase == Phase::Invalid || repeats.contains_key(&row.row) {
+            return Ok(());
+        }
+        // Data that was not looked up yet has a highest price only.
+        let data = row.order.as_ref().is_some_and(|order| order.goods != Goods::Airtime);
+        let known = row.asked().is_some_and(|(_, currency)| currency.is_some());
+        priced &= known && !(data && row.state.price.is_none());
+        add_worth(&mut whole, &row);
+        if unsent {
+            rows += 1;
+            add_worth(&mut left, &row);
+        }
+        Ok(())
+    })?;
+    let (sums, whole) = (by_currency(&left), by_currency(&whole));
+    let open = standing.counts.pending + standing.counts.unknown;
+    context.terminal.say(&format!(
+        "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
+        info.name,
+        plan::sums_line(&sums)
+    ));
+    if !repeats.is_empty() {
+        context.terminal.complain(&format!(
+            "  {} rows stand in another batch meanwhile and are not sent; --allow-repeats sends them all the same",
+            repeats.len()
+        ));
+    }
+    if rows > 0 {
+        guards::check_batch_cap(context, &whole)?;
+        guards::check_day_cap(context, ledger, &left)?;
+    }
+    let confirm = Confirm { rows, sums, whole, valid_rows_priced: priced };
+    confirm.ask(context, args)?;
+    Ok((confirm, repeats))
+}
+
+fn by_currency(worth: &Worth) -> BTreeMap<Currency, Decimal> {
+    let mut sums = BTreeMap::new();
+    for ((_, currency), sum) in worth {
+        *sums.entry(*currency).or_default() += *sum;
+    }
+    sums
+}
+
+/// A batch that is not in the ledger yet.
+struct Fresh<'a> {
+    context: &'a Context,
+    args: &'a RunArgs,
+    input: &'a InputFile,
+    results: &'a Path,
+    approval: Option<&'a Approval>,
+}
+
+impl Fresh<'_> {
+    /// Judges the file, shows the plan, asks, and admits the file in one transaction.
+    async fn admit(&self, ledger: &mut Ledger, preflights: &mut Preflights) -> Result<Confirm, Stop> {
+        let settings = self.context.settings()?;
+        let reader = Ledger::open_read(&self.context.ledger_path)?;
+        let since = guards::repeats_since(settings, self.context.clock.now().wall);
+        let repeats = since.filter(|_| !self.args.send.allow_repeats).map(|since| (&reader, since));
+        let mut known = Known { repeats, ..Known::default() };
+        let twins = since.map(|since| Twins::new(&reader, since)).transpose()?.flatten();
+        let mut survey = self.pass(&known)?.comparing(twins).finish()?;
+        if let Some(approval) = self.approval {
+            let plan = Plan::of(settings, self.context.sandbox, flags(self.args), &survey, None);
+            approval.hold(&plan)?;
+        }
+        let used: Vec<String> = survey.countries.keys().cloned().collect();
+        preflights.ask(settings, &used, &self.context.clock).await?;
+        for name in &used {
+            if let Some(catalogue) = preflights.catalogue(name) {
+                known.catalogues.insert(name.clone(), catalogue.clone());
+            }
+        }
+        if !known.catalogues.is_empty() {
+            let twin = survey.twin.take();
+            survey = Survey { twin, ..self.pass(&known)?.finish()? };
+        }
+        self.show(&survey, preflights)?;
+        let confirm = self.confirm(&survey, ledger)?;
+        results_can_be_written(self.results, &self.input.batch)?;
+        confirm.ask(self.context, &self.args.send)?;
+        self.store(ledger, &known, &survey)?;
+        Ok(confirm)
+    }
+
+    fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
+        let source = Source::open(&self.input.path, &self.input.overrides)?;
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.send.allow_duplicates);
+        Surveyor::new(source, policy, known)
+    }
+
+    fn show(&self, survey: &Survey, preflights: &Preflights) -> Result<(), Stop> {
+        let terminal = &self.context.terminal;
+        let settings = self.context.settings()?;
+        terminal.say(&plan::head(&self.input.shown, &survey.dialect, survey.totals.rows));
+        terminal.say(plan::table(survey, terminal).trim_end());
+        for line in plan::balances(preflights, &survey.totals) {
+            terminal.say(&line);
+        }
+        for (name, asked) in &preflights.asked {
+            let trouble = asked.trouble();
+            if !trouble.is_empty() {
+                terminal.complain(&format!("  {name:<12} {trouble}"));
+            }
+        }
+        let time = plan::estimate(settings, &survey.totals);
+        terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        Ok(())
+    }
+
+    /// Refuses what must not even be asked about.
+    fn confirm(&self, survey: &Survey, ledger: &Ledger) -> Result<Confirm, Stop> {
+        if survey.digest.sha256 != self.input.sha256 {
+            return Err(Stop::refused(format!("{} changed while it was read; run again", self.input.shown)));
+        }
+        if !survey.over.is_empty() {
+            return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
+        }
+        guards::check_day_cap(self.context, ledger, &guards::worth_of(&survey.totals))?;
+        if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
+            return Err(Stop::refused(format!(
+                "{} rows are invalid and --all-or-nothing was given: nothing was sent",
+                survey.totals.invalid_rows()
+            )));
+        }
+        if survey.totals.ready == 0 {
+            return Err(Stop::refused("no row can be sent as it stands: nothing was sent"));
+        }
+        let sums = survey.totals.by_currency();
+        let priced = survey.totals.lines.iter().all(|line| line.unpriced == 0 && line.currency.is_some());
+        Ok(Confirm { rows: survey.totals.ready, whole: sums.clone(), sums, valid_rows_priced: priced })
+    }
+
+    fn store(&self, ledger: &mut Ledger, known: &Known<'_>, survey: &Survey) -> Result<(), Stop> {
+        let at = self.context.clock.now().wall;
+        let source =
+            if self.input.shown == "standard input" { PathBuf::from("-") } else { absolute(&self.args.file) };
+        let new = NewBatch {
+            name: self.input.batch.clone(),
+            file_sha256: self.input.sha256,
+            source,
+            header: survey.header.clone(),
+            dialect: output_dialect(&survey.dialect),
+            results_path: self.results.to_owned(),
+            sandbox: self.context.sandbox,
+            at,
+        };
+        let mut pass = Some(self.pass(known)?);
+        let rows = std::iter::from_fn(|| {
+            let surveyor = pass.as_mut()?;
+            match surveyor.judge_next() {
+                Ok(Some(judged)) => Some(Ok(admitted(surveyor.row(), judged, at))),
+                Ok(None) => {
+                    // The transaction ends with an error if this was not the file that was confirmed.
+                    let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
+                    match same {
+                        Ok(true) => None,
+                        Ok(false) => Some(Err(Stop::refused("the file changed after the plan; run again"))),
+                        Err(stop) => Some(Err(stop)),
+                    }
+                }
+                Err(stop) => Some(Err(stop)),
+            }
+        });
+        ledger.admit::<Stop>(&new, rows)?;
+        Ok(())
+    }
+}
+
+/// A judged row as the ledger keeps it.
+fn admitted(row: &crate::intake::RawRow, judged: crate::admission::Judged, at: WallTime) -> AdmittedRow {
+    let notes = notes_of(&judged);
+    let (order, state) = match judged.verdict {
+        Ok(order) => (Some(order), TopUp::ready()),
+        Err(problem) => {
+            let place =
+                if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
+            let refusal = Refusal { reason: problem.reason, message: format!("{place}{}", problem.message) };
+            (None, TopUp::invalid(refusal, at))
+        }
+    };
+    AdmittedRow {
+        row: row.row,
+        line: row.line,
+        cells: row.cells.iter().map(str::to_owned).collect(),
+        order,
+        state,
+        notes,
+    }
+}

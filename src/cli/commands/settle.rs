@@ -1,0 +1,96 @@
+//! `settle [BATCH]`: follow what is open, write results again; never submits.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::args::{GlobalArgs, SettleArgs};
+use crate::cli::context::{Context, Needs};
+use crate::cli::exit::Exit;
+use crate::cli::sending::run_leg;
+use crate::cli::session::{Leg, Preflights, Selection, Session};
+use crate::cli::stop::Stop;
+use crate::cli::wrapup::{tell_json, wrap_up};
+use crate::domain::Reason;
+use crate::engine::{Clearances, Mode};
+use crate::ledger::{BatchInfo, results_path_is_ours};
+use crate::run::Ended;
+
+/// `settle`.
+///
+/// # Errors
+/// [`Stop`]: refused, locked, or the ledger failed.
+pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::Providers).await?;
+    let Some(reader) = context.read_ledger()? else {
+        let path = context.ledger_path.display();
+        return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
+    };
+    let named = args.batch.as_deref().map(|name| context.find_batch(&reader, name)).transpose()?;
+    let batches = match named {
+        Some(batch) => vec![batch],
+        None => {
+            let mut open = Vec::new();
+            for batch in reader.batches()?.into_iter().filter(|batch| batch.sandbox == context.sandbox) {
+                let counts = reader.counts(batch.id)?;
+                if counts.pending + counts.unknown > 0 {
+                    open.push(batch);
+                }
+            }
+            open
+        }
+    };
+    drop(reader);
+    if batches.len() > 1 && args.finish.results.is_some() {
+        return Err(Stop::refused(
+            "-o names one file, and there are several batches with open rows; name the batch",
+        ));
+    }
+    if batches.is_empty() {
+        context.terminal.say("No batch has open rows: nothing to settle.");
+        return Ok(Exit::Success);
+    }
+    if batches.len() > 1 {
+        context.summaries = Some(RefCell::default());
+    }
+    let mut exit = Exit::Success;
+    for batch in batches {
+        let one = settle_one(&context, args, batch).await?;
+        exit = exit.and(one);
+        if one == Exit::Interrupted {
+            break;
+        }
+    }
+    if let Some(summaries) = context.summaries.as_ref().filter(|_| context.terminal.json) {
+        let object = json!({ "schema": 1, "exit": exit.code(), "batches": *summaries.borrow() });
+        tell_json(&context.terminal, &object);
+    }
+    Ok(exit)
+}
+
+async fn settle_one(context: &Context, args: &SettleArgs, batch: BatchInfo) -> Result<Exit, Stop> {
+    let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
+    results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
+    let (lock, ledger) = context.own_ledger()?;
+    let counts = ledger.counts(batch.id)?;
+    let open = counts.pending + counts.unknown;
+    context.terminal.say(&format!("Settling batch {}: {open} open rows", batch.name));
+    let mut session = Session::new(lock, ledger, batch, context.clock)?;
+    let leg = Leg {
+        mode: Mode::Follow,
+        settle_for: args.finish.settle_for,
+        selection: Selection::default(),
+        clearances: Clearances::new(),
+    };
+    let done = run_leg(context, &mut session, &Preflights::default(), leg, open).await;
+    let (also, reason) = match &done {
+        Ok((_, Ended::Over)) => (Exit::Success, None),
+        Ok((_, Ended::Drained | Ended::Left)) => (Exit::Interrupted, Some(Reason::Interrupted)),
+        Err(stop) => {
+            context.terminal.complain(&format!("bulk-topup: {}", stop.message));
+            (stop.exit, Some(Reason::Interrupted))
+        }
+    };
+    wrap_up(context, &session, also, reason, &results).await
+}

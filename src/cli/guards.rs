@@ -1,0 +1,159 @@
+//! What is held against the past and against the caps before rows are sent: repeats of other batches, the worth
+//! of a batch, and what a provider gets in a day (`contract.md` 7).
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::args::SendArgs;
+use super::context::Context;
+use super::session::Session;
+use super::settings::Settings;
+use super::stop::Stop;
+use super::survey::Known;
+use crate::admission::Totals;
+use crate::domain::{Currency, Reason, Refusal, RowNumber, WallTime};
+use crate::ledger::{BatchInfo, Ledger, Record};
+use crate::lifecycle::{Entry, Event, Phase, StoredRow};
+
+/// Sums by provider entry and currency.
+pub type Worth = BTreeMap<(String, Currency), Decimal>;
+
+/// Adds a row's worth, if it is known.
+pub fn add_worth(to: &mut Worth, row: &StoredRow) {
+    let asked = row.asked().and_then(|(amount, currency)| Some((amount, currency?)));
+    if let Some(((amount, currency), order)) = asked.zip(row.order.as_ref()) {
+        *to.entry((order.provider.clone(), currency)).or_default() += amount;
+    }
+}
+
+/// Since when an equal row of another batch counts as a repeat; none: repeats are not looked for.
+pub fn repeats_since(settings: &Settings, now: WallTime) -> Option<WallTime> {
+    let window = settings.limits.repeat_window;
+    let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    (!window.is_zero()).then(|| WallTime(now.0.saturating_sub(micros)))
+}
+
+/// Rows of a batch that goes on which meanwhile stand in another batch too.
+///
+/// # Errors
+/// [`Stop`] when the ledger fails.
+pub fn repeats_of_unsent(
+    context: &Context,
+    ledger: &Ledger,
+    info: &BatchInfo,
+    args: &SendArgs,
+) -> Result<BTreeMap<RowNumber, Refusal>, Stop> {
+    let mut found = BTreeMap::new();
+    let since = repeats_since(context.settings()?, context.clock.now().wall);
+    let Some(since) = since.filter(|_| !args.allow_repeats) else { return Ok(found) };
+    let reader = Ledger::open_read(&context.ledger_path)?;
+    let known = Known { repeats: Some((&reader, since)), except: Some(info.id), ..Known::default() };
+    ledger.for_each_row::<Stop>(info.id, |row| {
+        if let Some(order) = row.order.as_ref().filter(|_| row.state.phase == Phase::Ready)
+            && let Some(refusal) = known.repeat_of(order)?
+        {
+            found.insert(row.row, refusal);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Puts down that these rows are not sent, being repeats.
+///
+/// # Errors
+/// [`Stop`] when the ledger fails.
+pub async fn refuse_repeats(
+    context: &Context,
+    session: &Session,
+    repeats: BTreeMap<RowNumber, Refusal>,
+) -> Result<(), Stop> {
+    let at = context.clock.now().wall;
+    for (row, Refusal { message, .. }) in repeats {
+        let Some(stored) = session.ledger.row(session.batch.id, row)? else { continue };
+        let event = Event::Judged { reason: Reason::RecentRepeat, message };
+        let mut state = stored.state;
+        state.apply(&event, at).map_err(|illegal| Stop::internal(format!("row {row}: {illegal}")))?;
+        let entries = vec![Entry { row, event, at, state }];
+        session.writer.append(Record { batch: session.batch.id, batch_events: Vec::new(), entries }).await?;
+    }
+    Ok(())
+}
+
+/// `max_batch`: what all valid rows of a batch are worth.
+///
+/// # Errors
+/// [`Stop`] with exit 2: over the cap.
+pub fn check_batch_cap(context: &Context, whole: &BTreeMap<Currency, Decimal>) -> Result<(), Stop> {
+    for (currency, sum) in whole {
+        let cap = context.settings()?.limits.max_batch.get(currency);
+        if let Some(cap) = cap.filter(|cap| sum > *cap) {
+            return Err(Stop::refused(format!(
+                "the batch is worth {sum} {currency}, limits.max_batch is {cap}: nothing was sent"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `max_day`: what a provider was or may have been charged since midnight UTC, with what is to be sent.
+///
+/// # Errors
+/// [`Stop`] with exit 2: over the cap; or the ledger failed.
+pub fn check_day_cap(context: &Context, ledger: &Ledger, to_send: &Worth) -> Result<(), Stop> {
+    let over = over_day(context.settings()?, ledger, to_send, context.clock.now().wall)?;
+    if over.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::refused(format!("{}: nothing was sent", over.join("; "))))
+    }
+}
+
+/// What of `max_day` would be exceeded, in words.
+///
+/// # Errors
+/// [`Stop`] when the ledger fails.
+pub fn over_day(
+    settings: &Settings,
+    ledger: &Ledger,
+    to_send: &Worth,
+    now: WallTime,
+) -> Result<Vec<String>, Stop> {
+    const DAY_US: i64 = 86_400_000_000;
+    let midnight = WallTime(now.0 - now.0.rem_euclid(DAY_US));
+    let mut over = Vec::new();
+    for entry in &settings.providers {
+        let mut day: BTreeMap<Currency, Decimal> = BTreeMap::new();
+        for ((_, currency), sum) in to_send.iter().filter(|((provider, _), _)| *provider == entry.name) {
+            *day.entry(*currency).or_default() += *sum;
+        }
+        if day.is_empty() {
+            continue;
+        }
+        for spent in ledger.spent_since(&entry.account, midnight)? {
+            if let Some(sum) = day.get_mut(&spent.currency) {
+                *sum += spent.amount;
+            }
+        }
+        let capped = day.into_iter().filter_map(|(currency, sum)| {
+            let cap = settings.limits.max_day.get(&currency).filter(|cap| sum > **cap)?;
+            Some(format!(
+                "with this batch {} would get {sum} {currency} today, limits.max_day is {cap}",
+                entry.name
+            ))
+        });
+        over.extend(capped);
+    }
+    Ok(over)
+}
+
+/// What a survey's ready rows come to.
+pub fn worth_of(totals: &Totals) -> Worth {
+    let lines = totals.lines.iter();
+    let known = lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum)));
+    known.fold(Worth::new(), |mut worth, (key, sum)| {
+        *worth.entry(key).or_default() += sum;
+        worth
+    })
+}

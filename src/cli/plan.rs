@@ -1,0 +1,211 @@
+//! What is about to be sent, as a person reads it before saying yes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::session::Preflights;
+use super::settings::{ProviderSettings, Rate, Settings};
+use super::survey::{NoteGroup, Survey};
+use super::terminal::{Terminal, grouped};
+use crate::admission::Totals;
+use crate::domain::{Currency, ProviderKind, Reason, Told};
+use crate::intake::Dialect;
+use crate::run::Asked;
+use rust_decimal::Decimal;
+
+/// The head line: file, rows, how it is written.
+pub fn head(shown: &str, dialect: &Dialect, rows: u64) -> String {
+    format!("{shown}: {} ({dialect})", counted(rows))
+}
+
+/// Counts, problems and sums of a survey, as a table.
+pub fn table(survey: &Survey, terminal: &Terminal) -> String {
+    let totals = &survey.totals;
+    let mut text = String::new();
+    let line = |text: &mut String, count: u64, words: &str| {
+        text.push_str(&format!("  {:>9}  {words}\n", grouped(&count.to_string())));
+    };
+    line(&mut text, totals.ready, "ready");
+    if totals.invalid_rows() > 0 {
+        line(&mut text, totals.invalid_rows(), "invalid, not sent");
+    }
+    for (reason, group) in &survey.problems {
+        text.push_str(&format!("  {:>11}  {reason}\n", grouped(&group.rows.to_string())));
+        for problem in &group.first {
+            let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
+            let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
+            let place = if problem.column.is_empty() {
+                String::new()
+            } else {
+                format!("{} {:?}: ", problem.column, shorten(&value))
+            };
+            let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
+            text.push_str(&wrapped(15, &words));
+        }
+        let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
+        if more > 0 {
+            text.push_str(&format!("               and {} more\n", grouped(&more.to_string())));
+        }
+    }
+    for (note, group) in &survey.notes {
+        text.push_str(&wrapped(13, &format!("note: {note} ({})", places(group))));
+    }
+    if let Some(twin) = &survey.twin {
+        text.push_str(&wrapped(2, &format!("WARNING: {twin}. Is it meant to be sent again?")));
+    }
+    text.push_str(&money(totals));
+    text
+}
+
+/// `row 4`, `3 rows: 4, 17, 20`, `29 rows: 4, 17, ... and 19 more`.
+fn places(group: &NoteGroup) -> String {
+    let rows: Vec<String> = group.first.iter().map(ToString::to_string).collect();
+    let more = group.rows.saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    match (rows.as_slice(), more) {
+        ([one], 0) => format!("row {one}"),
+        (_, 0) => format!("{}: {}", counted(group.rows), rows.join(", ")),
+        (_, more) => {
+            format!("{}: {} and {} more", counted(group.rows), rows.join(", "), grouped(&more.to_string()))
+        }
+    }
+}
+
+/// `1 row`, `12,480 rows`.
+pub fn counted(rows: u64) -> String {
+    format!("{} {}", grouped(&rows.to_string()), if rows == 1 { "row" } else { "rows" })
+}
+
+/// A paragraph no wider than a screen, indented by so many characters, each further line by two more.
+pub fn wrapped(indent: usize, words: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut text = " ".repeat(indent);
+    let (mut width, mut fresh) = (indent, true);
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        if !fresh && width + 1 + length > WIDTH {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent + 2));
+            (width, fresh) = (indent + 2, true);
+        }
+        if !fresh {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += length;
+        fresh = false;
+    }
+    text.push('\n');
+    text
+}
+
+fn shorten(value: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    if value.chars().count() <= CHARS_MAX {
+        return value.to_owned();
+    }
+    value.chars().take(CHARS_MAX).chain("...".chars()).collect()
+}
+
+fn money(totals: &Totals) -> String {
+    let mut text = String::new();
+    for line in &totals.lines {
+        let operator = line.operator.as_deref().unwrap_or("operator to be asked");
+        let sum = line.currency.map_or_else(
+            || "price to be asked".to_owned(),
+            |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
+        );
+        // Without a currency the line says that the price is still to be asked.
+        let unpriced = if line.unpriced > 0 && line.currency.is_some() {
+            format!(" and {} whose price is still to be asked", counted(line.unpriced))
+        } else {
+            String::new()
+        };
+        let (rows, word) = (grouped(&line.rows.to_string()), if line.rows == 1 { "row " } else { "rows" });
+        text.push_str(&format!("  {:<12} {operator:<22} {rows:>9} {word}  {sum}{unpriced}\n", line.provider));
+    }
+    text
+}
+
+/// The total of each currency, for the question and for `--expect-total`.
+pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
+    let parts: Vec<String> = sums
+        .iter()
+        .map(|(currency, sum)| format!("{} {currency}", grouped(&sum.normalize().to_string())))
+        .collect();
+    if parts.is_empty() { "nothing that has a price yet".to_owned() } else { parts.join(" + ") }
+}
+
+/// What a provider's balance says about the plan.
+fn balance_line(name: &str, asked: &Asked, need: Decimal, currency: Option<Currency>) -> Option<String> {
+    let Asked::Told(Told::Balance(balance)) = asked else { return None };
+    let currency = currency.map(|c| c.to_string()).unwrap_or_default();
+    let enough = if *balance >= need { "enough" } else { "NOT ENOUGH for this file" };
+    Some(format!("  {name:<12} balance {} {currency}: {enough}", grouped(&balance.normalize().to_string())))
+}
+
+/// Balances that were told, against what is to be sent.
+pub fn balances(preflights: &Preflights, totals: &Totals) -> Vec<String> {
+    let mut lines: Vec<String> = preflights
+        .asked
+        .iter()
+        .filter_map(|(name, asked)| {
+            let of_provider = || totals.lines.iter().filter(|line| line.provider == *name);
+            let need = of_provider().map(|line| line.sum).sum();
+            balance_line(name, asked, need, of_provider().find_map(|line| line.currency))
+        })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// How long sending will take at the configured rates: the slowest provider counts. Every order is looked up
+/// about once after its submit, and those whose number the provider is asked about once before it.
+pub fn estimate(settings: &Settings, totals: &Totals) -> Duration {
+    let of = |entry: &ProviderSettings| {
+        let rows: u64 =
+            totals.lines.iter().filter(|line| line.provider == entry.name).map(|line| line.rows).sum();
+        let at = |rate: Rate, requests: u64| {
+            let windows = requests.div_ceil(u64::from(rate.count.max(1)));
+            rate.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
+        };
+        let looks = if entry.kind == ProviderKind::ConnectTopup { 1 } else { 2 };
+        at(entry.submit_rate, rows).max(at(entry.query_rate, rows.saturating_mul(looks)))
+    };
+    settings.providers.iter().map(of).max().unwrap_or_default()
+}
+
+/// A time a person can read: `1h 05m`, `3m 20s`, `12s`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}h {minutes:02}m")
+    } else if minutes > 0 {
+        format!("{minutes}m {rest:02}s")
+    } else {
+        format!("{rest}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_is_not_rows() {
+        assert_eq!([0, 1, 2, 1234].map(counted), ["0 rows", "1 row", "2 rows", "1,234 rows"]);
+    }
+
+    #[test]
+    fn a_paragraph_keeps_to_the_screen_and_loses_no_word() {
+        let words = "seventeen ".repeat(30);
+        let text = wrapped(15, words.trim_end());
+        assert!(text.ends_with('\n') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(17))), "{text}");
+        assert_eq!(text.split_whitespace().count(), 30);
+        assert_eq!(wrapped(2, "short"), "  short\n");
+        let long = "x".repeat(200);
+        assert_eq!(wrapped(2, &long), format!("  {long}\n"), "a word is never cut");
+    }
+}

@@ -1,0 +1,390 @@
+//! The end of a command that worked on a batch: the run's end on record, results written, summary told.
+
+use std::path::{Path, PathBuf};
+
+use super::context::{Context, quoted};
+use super::exit::Exit;
+use super::plan::{counted, wrapped};
+use super::session::Session;
+use super::stop::Stop;
+use super::terminal::{Terminal, grouped};
+use crate::domain::{BatchName, Next, Reason, Status};
+use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
+use crate::lifecycle::Phase;
+use crate::report::{Counts, ProviderHalt, Summary, Totals};
+use crate::run::crash_at;
+
+/// What a batch looks like now.
+#[derive(Debug)]
+pub struct Standing {
+    /// Rows per status.
+    pub counts: Counts,
+    /// Sums.
+    pub totals: Vec<crate::report::Total>,
+    /// Halts of the last run.
+    pub halts: Vec<ProviderHalt>,
+    /// Rows by status, reason and next step.
+    pub reasons: std::collections::BTreeMap<(Status, Option<Reason>, Next), u64>,
+    /// What the provider says it charged, by currency.
+    pub charged: std::collections::BTreeMap<crate::domain::Currency, rust_decimal::Decimal>,
+    /// Rows whose final state a later answer contradicts.
+    pub conflicts: u64,
+    /// Valid rows that were not sent and still could be.
+    pub left: u64,
+}
+
+impl Standing {
+    /// Reads every row of a batch once.
+    ///
+    /// # Errors
+    /// [`Stop`] when the ledger fails.
+    pub fn of(ledger: &Ledger, batch: &BatchInfo) -> Result<Self, Stop> {
+        let view = ledger.run_view(batch.id)?;
+        let mut standing = Self {
+            counts: Counts::default(),
+            totals: Vec::new(),
+            halts: view.halts.clone(),
+            reasons: std::collections::BTreeMap::new(),
+            charged: std::collections::BTreeMap::new(),
+            conflicts: 0,
+            left: 0,
+        };
+        let mut totals = Totals::default();
+        ledger.for_each_row::<Stop>(batch.id, |row| {
+            let shown = crate::report::effective(&row, &view);
+            let status = row.state.status();
+            standing.counts.add(status, 1);
+            *standing.reasons.entry((status, shown.reason, shown.next)).or_insert(0) += 1;
+            standing.conflicts += u64::from(row.state.contradicted);
+            standing.left += u64::from(row.state.phase == Phase::Ready && !view.cancelled);
+            if let Some(cost) = row.state.cost.filter(|_| status == Status::Succeeded) {
+                *standing.charged.entry(cost.currency).or_default() += cost.amount;
+            }
+            totals.add(&row).map_err(|e| Stop::internal(e.to_string()))
+        })?;
+        standing.totals = totals.finish();
+        Ok(standing)
+    }
+
+    /// The exit code that the rows call for.
+    pub fn exit(&self) -> Exit {
+        let Counts { invalid, failed, pending, unknown, .. } = self.counts;
+        let mut exit = Exit::Success;
+        if failed + invalid > 0 {
+            exit = exit.and(Exit::SomeFailed);
+        }
+        if pending + unknown > 0 {
+            exit = exit.and(Exit::SomeOpen);
+        }
+        if self.left > 0 {
+            exit = exit.and(Exit::SomeNotSent);
+        }
+        exit
+    }
+}
+
+/// Where results of an input go when nobody says otherwise.
+pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
+    let stem = input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let middle = if sandbox { ".sandbox" } else { "" };
+    input.with_file_name(format!("{stem}{middle}.results.csv"))
+}
+
+/// Refuses a results path before anything is sent: what stands there is not this batch's, or its folder takes no
+/// new file.
+///
+/// # Errors
+/// [`Stop`] with exit 2.
+pub fn results_can_be_written(path: &Path, batch: &BatchName) -> Result<(), Stop> {
+    results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
+    // Results are written beside their path first, and through a link that stands there.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let probe = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(folder);
+    probe.map(drop).map_err(|e| {
+        Stop::refused(format!(
+            "results cannot be written to {}: {e}; name another file with -o. Nothing was sent",
+            path.display()
+        ))
+    })
+}
+
+/// Ends a session's run: says so in the ledger, writes the results, tells the summary. `also` is what applies
+/// beside the rows (interrupted, internal).
+///
+/// # Errors
+/// [`Stop`] when ledger or results cannot be written.
+pub async fn wrap_up(
+    context: &Context,
+    session: &Session,
+    also: Exit,
+    reason: Option<Reason>,
+    results: &Path,
+) -> Result<Exit, Stop> {
+    let standing = Standing::of(&session.ledger, &session.batch)?;
+    let exit = standing.exit().and(also);
+    // A ledger that takes no more can still be read: what is known is written before its failure is told.
+    let ended = session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
+    crash_at("mid_results");
+    write_results_file(&session.ledger, session.batch.id, results)?;
+    let noted = session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
+    // The reasons of rows that were not reached depend on the run's end.
+    let standing = Standing::of(&session.ledger, &session.batch)?;
+    let exit = if ended.is_err() || noted.is_err() { exit.and(Exit::Internal) } else { exit };
+    tell(context, &session.batch, &standing, exit, Some(results));
+    tell_unbound(context, session)?;
+    ended.and(noted).map(|()| exit)
+}
+
+/// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
+fn tell_unbound(context: &Context, session: &Session) -> Result<(), Stop> {
+    let settings = context.settings()?;
+    let mut unbound = std::collections::BTreeMap::<String, u64>::new();
+    session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
+        let waits = row.state.phase == Phase::Ready || row.state.phase.is_open();
+        if let Some(order) = row.order.as_ref().filter(|_| waits) {
+            let bound = settings.providers.iter().any(|entry| entry.account == order.account);
+            if !bound {
+                let key = format!("{} ({})", order.provider, order.account.kind);
+                *unbound.entry(key).or_insert(0) += 1;
+            }
+        }
+        Ok(())
+    })?;
+    for (provider, rows) in unbound {
+        context.terminal.complain(&format!(
+            "{rows} rows belong to another account of {provider} than the configured one: they were neither sent nor \
+             looked up. Configure the account they were admitted under"
+        ));
+    }
+    Ok(())
+}
+
+/// A path that still means the same file from another folder.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// One JSON object on stdout.
+pub fn tell_json(terminal: &Terminal, object: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(object) {
+        Ok(text) => terminal.data(&text),
+        Err(error) => terminal.complain(&format!("the summary cannot be written as JSON: {error}")),
+    }
+}
+
+/// Tells what a batch came to: one JSON object, or a table with the next step.
+pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exit, results: Option<&Path>) {
+    let terminal = &context.terminal;
+    let shown = results.map(|path| path.display().to_string());
+    if terminal.json {
+        let totals = standing.totals.clone();
+        let summary =
+            Summary::new(batch.name.as_str(), exit.code(), standing.counts, totals, &standing.halts, shown);
+        match &context.summaries {
+            Some(summaries) => summaries.borrow_mut().push(summary),
+            None => tell_json(terminal, &summary),
+        }
+        return;
+    }
+    if terminal.quiet {
+        return;
+    }
+    terminal.data(&table(terminal, batch, standing, exit));
+    if let Some(results) = results {
+        terminal.data(&format!("\nResults  {}", near(results)));
+    }
+    for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
+        let head = if i == 0 { "Next   " } else { "       " };
+        terminal.data(&format!("{head}  {}", step.told()));
+    }
+}
+
+fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
+    let rows = counted(standing.counts.rows());
+    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
+    let lines = [
+        (Status::Succeeded, succeeded),
+        (Status::Failed, failed),
+        (Status::Invalid, invalid),
+        (Status::Pending, pending),
+        (Status::Unknown, unknown),
+        (Status::NotSent, not_sent),
+    ];
+    for (status, count) in lines.iter().filter(|(status, count)| *count > 0 || *status == Status::Succeeded) {
+        let why: Vec<String> = standing
+            .reasons
+            .iter()
+            .filter(|((of, reason, _), _)| of == status && reason.is_some())
+            .map(|((_, reason, next), rows)| {
+                let reason = reason.map(|reason| reason.to_string()).unwrap_or_default();
+                format!("{reason} {rows} ({next})")
+            })
+            .collect();
+        let line = format!(
+            "  {} {:>9}   {}",
+            terminal.status(*status),
+            grouped(&count.to_string()),
+            why.join(" · ")
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push_str(&money(standing));
+    for halt in &standing.halts {
+        let operator = halt.halt.operator.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        let words = format!("stopped    {}{operator}: {}", halt.provider, halt.halt.message);
+        text.push_str(&wrapped(2, &words));
+    }
+    if standing.conflicts > 0 {
+        text.push_str(&format!(
+            "  conflict   {} with a final state that a later answer contradicts: ask the provider\n",
+            counted(standing.conflicts)
+        ));
+    }
+    text.trim_end().to_owned()
+}
+
+fn money(standing: &Standing) -> String {
+    let mut text = String::new();
+    for total in &standing.totals {
+        let currency = total.currency.map_or_else(|| "price unknown".to_owned(), |c| c.to_string());
+        let parts = [
+            ("asked", total.asked),
+            ("succeeded", total.succeeded),
+            ("failed", total.failed),
+            ("open", total.open),
+            ("not sent", total.not_sent),
+        ];
+        let shown: Vec<String> = parts
+            .iter()
+            .filter(|(name, amount)| *name == "asked" || !amount.is_zero())
+            .map(|(name, amount)| format!("{name} {}", grouped(&amount.normalize().to_string())))
+            .collect();
+        text.push_str(&format!("  {:<10} {currency}: {}\n", total.provider, shown.join(" · ")));
+    }
+    for (currency, amount) in &standing.charged {
+        let amount = grouped(&amount.normalize().to_string());
+        text.push_str(&format!("  charged    {amount} {currency}, as told by the providers\n"));
+    }
+    text
+}
+
+/// The exit code in words (`contract.md` 2).
+fn meaning(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Success => "done",
+        Exit::Internal => "internal error",
+        Exit::Refused => "refused, nothing was sent",
+        Exit::SomeFailed => "finished, some rows failed or invalid",
+        Exit::SomeOpen => "some rows still open",
+        Exit::SomeNotSent => "some rows not sent",
+        Exit::Locked => "another process is sending",
+        Exit::Interrupted => "interrupted",
+    }
+}
+
+/// What a person does next, and the command to type for it.
+struct Step {
+    words: String,
+    command: String,
+}
+
+impl Step {
+    /// The words, and below them the command on a line of its own.
+    fn told(&self) -> String {
+        format!("{}\n           {}", wrapped(9, &self.words).trim(), self.command)
+    }
+}
+
+/// What a person does next.
+fn next_steps(
+    context: &Context,
+    batch: &BatchInfo,
+    standing: &Standing,
+    results: Option<&Path>,
+) -> Vec<Step> {
+    let flags = context.repeat_flags();
+    let name = quoted(batch.name.as_str());
+    let rows_with = |next: Next, statuses: &[Status]| -> u64 {
+        let rows = standing.reasons.iter();
+        rows.filter(|((status, _, n), _)| *n == next && statuses.contains(status))
+            .map(|(_, rows)| *rows)
+            .sum()
+    };
+    let mut steps = Vec::new();
+    let mut step = |words: String, command: String| steps.push(Step { words, command });
+    // Standard input is gone, and a sandbox run without a named ledger begins anew: there `retry` goes on.
+    let goes_on = batch.source != Path::new("-") && (!context.sandbox || flags.contains(" --ledger "));
+    if standing.left > 0 && goes_on {
+        let words = format!("{} not sent; when the cause is gone, go on with:", counted(standing.left));
+        step(words, format!("bulk-topup run {}{flags}", quoted(&near(&batch.source))));
+    }
+    let wait = rows_with(Next::Wait, &[Status::Pending, Status::Unknown]);
+    if wait > 0 {
+        let words = format!("{} still open; look at the provider again with:", counted(wait));
+        step(words, format!("bulk-topup settle {name}{flags}"));
+    }
+    let ask = rows_with(Next::Ask, Status::ALL);
+    if ask > 0 {
+        let words = format!("{} to ask the provider about, as topup_message says; then:", counted(ask));
+        step(words, format!("bulk-topup resolve {name} ROW --as succeeded|failed --note TEXT{flags}"));
+    }
+    let left = if goes_on { 0 } else { standing.left };
+    let again = rows_with(Next::Retry, &[Status::Failed]) + left;
+    let fix = rows_with(Next::Fix, &[Status::Failed, Status::Invalid]);
+    let sentence = match (again, fix) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("{} not charged; to send them again:", counted(again))),
+        (0, _) => Some(format!("{} to be corrected in the results file, then:", counted(fix))),
+        _ => Some(format!(
+            "{} not charged; {} to be corrected in the results file. To send both again:",
+            counted(again),
+            counted(fix)
+        )),
+    };
+    if let Some((words, path)) = sentence.zip(results) {
+        step(words, format!("bulk-topup retry {}{flags}", quoted(&near(path))));
+    }
+    steps
+}
+
+/// A path as a person would type it here: short where it lies below the working folder.
+fn near(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
+    let shown = below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());
+    let shown = shown.display().to_string();
+    // A name that begins with a dash would be read as a flag.
+    if shown.starts_with('-') && shown != "-" { format!("./{shown}") } else { shown }
+}
+
+/// Tells why a command stopped.
+pub fn complain(terminal: &Terminal, stop: &Stop) {
+    terminal.complain(&format!("bulk-topup: {}", stop.message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_short_below_the_working_folder_and_never_a_flag() {
+        let here = std::env::current_dir().unwrap();
+        for (path, shown) in [
+            (here.join("a/pay.results.csv"), "a/pay.results.csv"),
+            (here.join("-pay.results.csv"), "./-pay.results.csv"),
+            (PathBuf::from("/elsewhere/pay.csv"), "/elsewhere/pay.csv"),
+            (here.clone(), &*here.display().to_string()),
+        ] {
+            assert_eq!(near(&path), shown);
+        }
+    }
+
+    #[test]
+    fn a_step_is_words_and_below_them_a_command_to_copy() {
+        let step = Step { words: "2 rows still open:".to_owned(), command: "bulk-topup settle".to_owned() };
+        assert_eq!(step.told(), "2 rows still open:\n           bulk-topup settle");
+    }
+}

@@ -1,0 +1,170 @@
+//! Opening a ledger: private files, the right schema, durable settings.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::LedgerError;
+use super::lock::canonical;
+use super::schema::{self, Belongs, SCHEMA};
+
+/// How long a statement waits for another process: well beyond the longest commit, admission of a million
+/// rows included.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// Prepared statements kept per connection: more than there are different ones.
+const STATEMENTS_MAX: usize = 64;
+
+/// An open ledger. One connection; share the file, not the value.
+pub struct Ledger {
+    pub(super) conn: Connection,
+    pub(super) path: PathBuf,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens a ledger for reading and writing; makes it (and its folder, 0700) where there is none. The file
+    /// and its companions are 0600.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; a file that is not ours is left as it is.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let path = canonical(path).map_err(|e| LedgerError::of_io(path, &e))?;
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => check_file(&path)?,
+            Err(e) => return Err(LedgerError::of_io(&path, &e)),
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut ledger = Self::connect(path, flags)?;
+        let fresh = ledger.is_fresh()?;
+        ledger.set_wal()?;
+        if fresh {
+            let made = schema::create(&mut ledger.conn);
+            made.map_err(|e| LedgerError::of_sqlite(&ledger.path, &e))?;
+            // Another program may have used the moment.
+            ledger.is_fresh()?;
+        }
+        make_private(&ledger.path)?;
+        Ok(ledger)
+    }
+
+    /// Opens an existing ledger for reading, beside whoever is writing it.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: [`LedgerError::Missing`] when there is no file, or nothing in it yet.
+    pub fn open_read(path: &Path) -> Result<Self, LedgerError> {
+        let path = match fs::canonicalize(path) {
+            Ok(path) => path,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(LedgerError::Missing { path: path.to_owned() });
+            }
+            Err(e) => return Err(LedgerError::of_io(path, &e)),
+        };
+        check_file(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let ledger = Self::connect(path, flags)?;
+        if ledger.is_fresh()? { Err(LedgerError::Missing { path: ledger.path }) } else { Ok(ledger) }
+    }
+
+    /// Canonical path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SQLite's answer, with its failures told in our words.
+    pub(super) fn sql<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        ask(&self.conn).map_err(|e| LedgerError::of_sqlite(&self.path, &e))
+    }
+
+    fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self, LedgerError> {
+        let conn = Connection::open_with_flags(&path, flags);
+        let ledger = Self { conn: conn.map_err(|e| LedgerError::of_sqlite(&path, &e))?, path };
+        ledger.conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        ledger.sql(|conn| {
+            conn.busy_timeout(BUSY)?;
+            conn.pragma_update(None, "synchronous", "FULL")?;
+            conn.pragma_update(None, "fullfsync", true)?;
+            conn.pragma_update(None, "checkpoint_fullfsync", true)?;
+            conn.pragma_update(None, "foreign_keys", true)?;
+            conn.pragma_update(None, "trusted_schema", false)?;
+            conn.pragma_update(None, "cell_size_check", true)?;
+            // 64 MiB of pages: admission of a large file keeps its indexes in memory.
+            conn.pragma_update(None, "cache_size", -65_536)
+        })?;
+        Ok(ledger)
+    }
+
+    /// Whether nobody made tables in it yet; an error when it is not ours to use.
+    fn is_fresh(&self) -> Result<bool, LedgerError> {
+        let path = self.path.clone();
+        match self.sql(schema::belongs)? {
+            Belongs::Fresh => Ok(true),
+            Belongs::Ours => Ok(false),
+            Belongs::Newer(found) => Err(LedgerError::Newer { path, found, known: SCHEMA }),
+            Belongs::Foreign => {
+                Err(LedgerError::Foreign { path, why: "another program's SQLite file".to_owned() })
+            }
+        }
+    }
+
+    fn set_wal(&self) -> Result<(), LedgerError> {
+        let mode: String = self.sql(|conn| {
+            let mode = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            // A log that one large admission blew up is cut to 64 MiB after it was taken over.
+            conn.query_row("PRAGMA journal_size_limit = 67108864", [], |_| Ok(()))?;
+            Ok(mode)
+        })?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        let why = "its folder has no write-ahead log (a network folder?); put it on a local disk";
+        Err(LedgerError::Io { path: self.path.clone(), why: why.to_owned() })
+    }
+}
+
+/// Whether an existing file may be opened at all: read before SQLite touches it.
+fn check_file(path: &Path) -> Result<(), LedgerError> {
+    let io = |e: io::Error| LedgerError::of_io(path, &e);
+    let foreign = |why: &str| LedgerError::Foreign { path: path.to_owned(), why: why.to_owned() };
+    let meta = fs::metadata(path).map_err(io)?;
+    if !meta.is_file() {
+        return Err(foreign("no regular file"));
+    }
+    if meta.nlink() > 1 {
+        return Err(LedgerError::SecondName { path: path.to_owned() });
+    }
+    let mut head = Vec::new();
+    File::open(path).map_err(io)?.take(16).read_to_end(&mut head).map_err(io)?;
+    if head.is_empty() || head == b"SQLite format 3\0" { Ok(()) } else { Err(foreign("no SQLite file")) }
+}
+
+/// Takes away what others could read: the file may have been made by a hand with a wide umask.
+fn make_private(path: &Path) -> Result<(), LedgerError> {
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = path.to_owned().into_os_string();
+        name.push(ending);
+        match fs::metadata(&name) {
+            Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
+                let made = fs::set_permissions(&name, Permissions::from_mode(0o600));
+                made.map_err(|e| LedgerError::of_io(path, &e))?;
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(LedgerError::of_io(path, &e)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,432 @@
+//! Reading batches and rows. Pages and streams only: memory does not grow with the rows.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
+
+use super::record::{BatchId, RowBody, path_of, signed, unsigned};
+use super::{Ledger, LedgerError};
+use crate::domain::{AccountId, BatchName, RowNumber, TransactionId, WallTime};
+use crate::lifecycle::{Event, Phase, StoredRow};
+use crate::report::{Counts, OutputDialect, Total, Totals};
+
+/// A batch, without its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchInfo {
+    /// Its key.
+    pub id: BatchId,
+    /// Its name.
+    pub name: BatchName,
+    /// SHA-256 of the file's bytes.
+    pub file_sha256: [u8; 32],
+    /// The file it came from.
+    pub source: PathBuf,
+    /// The file's header cells.
+    pub header: Vec<String>,
+    /// How its results are written.
+    pub dialect: OutputDialect,
+    /// Where its results were written last, or are to be written.
+    pub results_path: PathBuf,
+    /// Whether it works on the local sandbox.
+    pub sandbox: bool,
+    /// When it was admitted.
+    pub created_at: WallTime,
+    /// How many rows it has.
+    pub rows: u64,
+    /// When it was cancelled.
+    pub cancelled_at: Option<WallTime>,
+}
+
+/// What the beginning of a name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundBatch {
+    /// Exactly one batch (or one of exactly this name).
+    One(Box<BatchInfo>),
+    /// None.
+    None,
+    /// Several, up to ten of them.
+    Ambiguous(Vec<BatchName>),
+}
+
+const BATCH: &str =
+    "SELECT id, name, file_sha256, source, header, dialect, results_path, sandbox, created_at,
+     rows, cancelled_at FROM batches";
+
+const ROW: &str = "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
+     state, batch FROM rows";
+
+impl Ledger {
+    /// All batches, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn batches(&self) -> Result<Vec<BatchInfo>, LedgerError> {
+        self.infos("ORDER BY id", [])
+    }
+
+    /// The batch whose name begins so.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn find_batch(&self, prefix: &str) -> Result<FoundBatch, LedgerError> {
+        let clause =
+            "WHERE substr(name, 1, length(?1)) = ?1 ORDER BY length(name) <> length(?1), id LIMIT 10";
+        let found = self.infos(clause, [prefix])?;
+        let names = || found.iter().map(|batch| batch.name.clone()).collect();
+        Ok(match found.as_slice() {
+            [] => FoundBatch::None,
+            [one] => FoundBatch::One(Box::new(one.clone())),
+            [first, ..] if first.name.as_str() == prefix => FoundBatch::One(Box::new(first.clone())),
+            [_, ..] => FoundBatch::Ambiguous(names()),
+        })
+    }
+
+    /// One batch.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::Corrupt`] when there is none of this key.
+    pub fn batch(&self, batch: BatchId) -> Result<BatchInfo, LedgerError> {
+        let found = self.infos("WHERE id = ?1", [batch.0])?.into_iter().next();
+        found.ok_or_else(|| LedgerError::damaged(&self.path, "a batch is missing"))
+    }
+
+    /// Batches of this stem, not cancelled, that still have rows to be sent, with how many.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn unfinished_batches_of_stem(&self, stem: &str) -> Result<Vec<(BatchInfo, u64)>, LedgerError> {
+        // A name is the stem, a dash and eight hex digits.
+        let clause = "WHERE substr(name, 1, length(name) - 9) = ?1 AND cancelled_at IS NULL ORDER BY id";
+        let mut unfinished = Vec::new();
+        for batch in self.infos(clause, [stem])? {
+            let sql = "SELECT count(*) FROM rows INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
+            let ready = self.sql(|conn| conn.query_row(sql, [batch.id.0], |row| row.get(0)))?;
+            if ready > 0 {
+                unfinished.push((batch, unsigned(ready)));
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Up to `limit` rows after `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn rows_page(
+        &self,
+        batch: BatchId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND row > ?2 ORDER BY row LIMIT ?3";
+        self.rows(clause, params![batch.0, after_row(after), limit])
+    }
+
+    /// Up to `limit` rows of this account that `retry` may send again as they stand: ready ones, and those that
+    /// failed and are not contradicted. After `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn sendable_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND phase IN ('ready', 'failed') AND row > ?4 ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
+    /// to its account, whatever its provider entry is called now.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn ready_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND phase = 'ready' AND row > ?4 ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Up to `limit` rows under way (sending, pending, unknown, asking) of one batch or of all, after `after`,
+    /// by batch and row.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open_page(
+        &self,
+        batch: Option<BatchId>,
+        after: Option<(BatchId, RowNumber)>,
+        limit: u32,
+    ) -> Result<Vec<(BatchId, StoredRow)>, LedgerError> {
+        // Without INDEXED BY, SQLite would walk through all rows of the batch.
+        let sql = format!(
+            "{ROW} INDEXED BY rows_open WHERE open = 1 AND (batch, row) > (?1, ?2) AND batch <= ?3
+             ORDER BY batch, row LIMIT ?4"
+        );
+        let first = batch.map_or((-1, -1), |batch| (batch.0, -1));
+        let start = after.map_or(first, |(batch, row)| first.max((batch.0, signed(row.0))));
+        let last = batch.map_or(i64::MAX, |batch| batch.0);
+        let values = params![start.0, start.1, last, limit];
+        let found = self.list(&sql, values, |row| Ok((BatchId(row.get(6)?), raw_row(row)?)))?;
+        found.into_iter().map(|(batch, raw)| Ok((batch, raw.decode(&self.path)?))).collect()
+    }
+
+    /// Up to `limit` rows of this account under way, after `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open_page_of(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// As [`Ledger::open_page_of`], with the rows that count as never received: the one verdict that gives way
+    /// to an order that turns up (`contract.md` 5).
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn unsettled_page_of(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let clause = "WHERE batch = ?1 AND row > ?4
+             AND (open = 1 OR (phase = 'failed' AND json_extract(state, '$.reason') = 'not_received'))
+             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn row(&self, batch: BatchId, row: RowNumber) -> Result<Option<StoredRow>, LedgerError> {
+        let found = self.rows("WHERE batch = ?1 AND row = ?2", params![batch.0, signed(row.0)])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The row that was ever submitted under this id of ours.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn row_by_txn(&self, id: &TransactionId) -> Result<Option<(BatchId, RowNumber)>, LedgerError> {
+        self.sql(|conn| {
+            let mut ask = conn.prepare_cached("SELECT batch, row FROM ids WHERE id = ?1")?;
+            ask.query_row([id.as_str()], |row| Ok((BatchId(row.get(0)?), RowNumber(unsigned(row.get(1)?)))))
+                .optional()
+        })
+    }
+
+    /// Everything that happened to a row, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn history(&self, batch: BatchId, row: RowNumber) -> Result<Vec<(WallTime, Event)>, LedgerError> {
+        let sql = "SELECT at, body FROM events WHERE batch = ?1 AND row = ?2 ORDER BY seq";
+        let found: Vec<(i64, String)> =
+            self.list(sql, params![batch.0, signed(row.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut events = Vec::with_capacity(found.len());
+        for (at, body) in found {
+            match RowBody::parse(&body).map_err(|e| LedgerError::damaged(&self.path, e))? {
+                RowBody::Event(event) => events.push((WallTime(at), event)),
+                // The event that came of the corrected cells stands beside it.
+                RowBody::Corrected(_) => {}
+            }
+        }
+        Ok(events)
+    }
+
+    /// Hands over every row of a batch, in row order, as they stood at one moment.
+    ///
+    /// # Errors
+    /// [`LedgerError`], or the first error of `each`.
+    pub fn for_each_row<E: From<LedgerError>>(
+        &self,
+        batch: BatchId,
+        mut each: impl FnMut(StoredRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
+        let mut ask = self.conn.prepare(&format!("{ROW} WHERE batch = ?1 ORDER BY row")).map_err(sql)?;
+        let mut rows = ask.query([batch.0]).map_err(sql)?;
+        while let Some(row) = rows.next().map_err(sql)? {
+            each(raw_row(row).map_err(sql)?.decode(&self.path)?)?;
+        }
+        Ok(())
+    }
+
+    /// Rows per status.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn counts(&self, batch: BatchId) -> Result<Counts, LedgerError> {
+        let sql = "SELECT phase, count(*) FROM rows WHERE batch = ?1 GROUP BY phase";
+        let found: Vec<(String, i64)> = self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut counts = Counts::default();
+        for (word, rows) in found {
+            let phase = Phase::ALL.into_iter().find(|phase| super::append::phase_word(*phase) == word);
+            let phase =
+                phase.ok_or_else(|| LedgerError::damaged(&self.path, "a row has an unknown phase"))?;
+            counts.add(phase.status(), unsigned(rows));
+        }
+        Ok(counts)
+    }
+
+    /// Exact sums per provider and currency.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn totals(&self, batch: BatchId) -> Result<Vec<Total>, LedgerError> {
+        let mut totals = Totals::default();
+        self.for_each_row(batch, |row| totals.add(&row).map_err(LedgerError::from))?;
+        Ok(totals.finish())
+    }
+
+    /// Runs several reads on one state of the ledger, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// [`LedgerError`], or that of `read`.
+    pub fn snapshot<T, E: From<LedgerError>>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if !self.conn.is_autocommit() {
+            return read(self);
+        }
+        let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
+        let transaction = self.conn.unchecked_transaction().map_err(sql)?;
+        let told = read(self)?;
+        transaction.rollback().map_err(sql)?;
+        Ok(told)
+    }
+
+    fn infos(&self, clause: &str, values: impl Params) -> Result<Vec<BatchInfo>, LedgerError> {
+        let found = self.list(&format!("{BATCH} {clause}"), values, raw_batch)?;
+        found.into_iter().map(|raw| raw.decode(&self.path)).collect()
+    }
+
+    fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
+        let found = self.list(&format!("{ROW} {clause}"), values, raw_row)?;
+        found.into_iter().map(|raw| raw.decode(&self.path)).collect()
+    }
+
+    /// All answers of a query that a limit bounds.
+    pub(super) fn list<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let run = |mut ask: rusqlite::CachedStatement<'_>| {
+            let statement: &mut Statement<'_> = &mut ask;
+            statement.query_map(values, read)?.collect()
+        };
+        self.sql(|conn: &Connection| conn.prepare_cached(sql).and_then(run))
+    }
+}
+
+fn after_row(after: Option<RowNumber>) -> i64 {
+    after.map_or(-1, |row| signed(row.0))
+}
+
+struct RawBatch {
+    info: BatchInfo,
+    name: String,
+    header: String,
+    dialect: String,
+}
+
+fn raw_batch(row: &Row<'_>) -> rusqlite::Result<RawBatch> {
+    Ok(RawBatch {
+        info: BatchInfo {
+            id: BatchId(row.get(0)?),
+            name: BatchName::of_file("", &[0; 32]),
+            file_sha256: row.get(2)?,
+            source: path_of(&row.get::<_, String>(3)?),
+            header: Vec::new(),
+            dialect: OutputDialect { delimiter: b',', crlf: false, bom: false },
+            results_path: path_of(&row.get::<_, String>(6)?),
+            sandbox: row.get(7)?,
+            created_at: WallTime(row.get(8)?),
+            rows: unsigned(row.get(9)?),
+            cancelled_at: row.get::<_, Option<i64>>(10)?.map(WallTime),
+        },
+        name: row.get(1)?,
+        header: row.get(4)?,
+        dialect: row.get(5)?,
+    })
+}
+
+impl RawBatch {
+    fn decode(self, path: &Path) -> Result<BatchInfo, LedgerError> {
+        let damaged = |e: serde_json::Error| LedgerError::damaged(path, e);
+        Ok(BatchInfo {
+            name: BatchName::parse(&self.name).map_err(|e| LedgerError::damaged(path, e))?,
+            header: serde_json::from_str(&self.header).map_err(damaged)?,
+            dialect: serde_json::from_str(&self.dialect).map_err(damaged)?,
+            ..self.info
+        })
+    }
+}
+
+/// A row as its columns are stored.
+pub(super) struct RawRow {
+    row: i64,
+    line: i64,
+    cells: Vec<u8>,
+    order: Option<String>,
+    notes: String,
+    state: String,
+}
+
+/// Reads the columns of [`ROW`].
+fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
+    Ok(RawRow {
+        row: row.get(0)?,
+        line: row.get(1)?,
+        cells: row.get(2)?,
+        order: row.get(3)?,
+        notes: row.get(4)?,
+        state: row.get(5)?,
+    })
+}
+
+impl RawRow {
+    fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
+        let row = RowNumber(unsigned(self.row));
+        let damaged =
+            |what: &str| LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"));
+        let cells = String::from_utf8(self.cells).map_err(|_| damaged("cells"))?;
+        let order = self.order.map(|text| serde_json::from_str(&text)).transpose();
+        let notes = if self.notes.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(&self.notes) };
+        Ok(StoredRow {
+            row,
+            line: unsigned(self.line),
+            cells: cells.split('\0').map(str::to_owned).collect(),
+            order: order.map_err(|_| damaged("order"))?,
+            notes: notes.map_err(|_| damaged("notes"))?,
+            state: serde_json::from_str(&self.state).map_err(|_| damaged("state"))?,
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! The results file on disk: written beside itself, synced and renamed, never over a file that is not this
+//! batch's results.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{BatchId, Ledger, LedgerError};
+use crate::domain::{BatchName, restore};
+use crate::report::ResultsWriter;
+
+/// How much of an existing file is read to tell whose it is: a header and one row, with cells far longer than
+/// any we admit.
+const HEAD_BYTES_MAX: u64 = 16 << 20;
+
+/// Why there is no new results file. Whatever stood at the path stands there still.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResultsFileError {
+    /// The file there is not this batch's results.
+    #[error("{} exists and does not hold the results of {batch}; move it, or name another file with -o", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The batch.
+        batch: BatchName,
+    },
+    /// The file or its folder cannot be used.
+    #[error("the results file {} cannot be written: {why}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// The rows cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl ResultsFileError {
+    fn io(path: &Path, error: &io::Error) -> Self {
+        Self::Io { path: path.to_owned(), why: error.to_string() }
+    }
+}
+
+/// Whether the results of `batch` may be written to `path`: nothing stands there, or this batch's results do
+/// (the first row says so), and its folder is there.
+///
+/// # Errors
+/// [`ResultsFileError::Foreign`]; [`ResultsFileError::Io`] when file or folder cannot be read.
+pub fn results_path_is_ours(path: &Path, batch: &BatchName) -> Result<(), ResultsFileError> {
+    let path = target(path)?;
+    check(&path, batch).map(|_| ())
+}
+
+/// Writes the results of a batch, as they stand at one moment, to a temporary file in the same folder (0600),
+/// syncs it and renames it. A reader sees the old file or the new one, whole.
+///
+/// # Errors
+/// [`ResultsFileError`].
+pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Result<(), ResultsFileError> {
+    let path = target(path)?;
+    let fail = |e: io::Error| ResultsFileError::io(&path, &e);
+    let folder = folder(&path);
+    let info = ledger.batch(batch)?;
+    check(&path, &info.name)?;
+    let temporary = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(&folder);
+    let mut temporary = temporary.map_err(fail)?;
+    ledger.snapshot(|ledger| {
+        let out = BufWriter::new(temporary.as_file_mut());
+        let view = ledger.run_view(batch)?;
+        let mut writer =
+            ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
+        ledger.for_each_row(batch, |row| writer.write(&row).map_err(fail))?;
+        writer.finish().and_then(|mut out| out.flush()).map_err(fail)
+    })?;
+    temporary.as_file().sync_all().map_err(fail)?;
+    // Looked at again: the rows may have taken minutes.
+    let renamed =
+        if check(&path, &info.name)? { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+    renamed.map_err(|e| fail(e.error))?;
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(fail)
+}
+
+/// Where a path leads: a symbolic link is written through, not replaced.
+fn target(path: &Path) -> Result<PathBuf, ResultsFileError> {
+    match fs::canonicalize(path) {
+        Ok(path) => Ok(path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let folder = fs::metadata(folder(path)).map_err(|e| ResultsFileError::io(path, &e))?;
+            let dangling = fs::symlink_metadata(path).is_ok();
+            if dangling || !folder.is_dir() {
+                let why = if dangling { "it is a link to nothing" } else { "its folder is none" };
+                return Err(ResultsFileError::Io { path: path.to_owned(), why: why.to_owned() });
+            }
+            Ok(path.to_owned())
+        }
+        Err(e) => Err(ResultsFileError::io(path, &e)),
+    }
+}
+
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Whether a file stands there; an error when it is not this batch's results.
+fn check(path: &Path, batch: &BatchName) -> Result<bool, ResultsFileError> {
+    let foreign = || ResultsFileError::Foreign { path: path.to_owned(), batch: batch.clone() };
+    match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => return Err(foreign()),
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(ResultsFileError::io(path, &e)),
+    }
+    let file = File::open(path).map_err(|e| ResultsFileError::io(path, &e))?;
+    match batch_of(BufReader::new(file)) {
+        Ok(Some(name)) if name == batch.as_str() => Ok(true),
+        Ok(_) => Err(foreign()),
+        Err(e) => Err(ResultsFileError::io(path, &e)),
+    }
+}
+
+/// The batch that the first row of a results file names.
+fn batch_of(file: impl BufRead) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES_MAX).read_to_end(&mut head)?;
+    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
+    let Some(delimiter) = delimiter_of(text) else { return Ok(None) };
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
+    let mut records = reader.byte_records();
+    let (Some(Ok(header)), Some(Ok(row))) = (records.next(), records.next()) else { return Ok(None) };
+    let Some(column) = header.iter().position(|cell| cell == COLUMN) else { return Ok(None) };
+    let cell = row.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
+    Ok(cell.map(|cell| restore(cell).to_owned()))
+}
+
+const COLUMN: &[u8] = b"topup_batch";
+
+/// What stands between our column and its neighbour, whatever the file was saved with since.
+fn delimiter_of(text: &[u8]) -> Option<u8> {
+    let start = text.windows(COLUMN.len()).position(|window| window == COLUMN)?;
+    let (before, rest) = text.split_at_checked(start)?;
+    let after = rest.get(COLUMN.len()..)?;
+    let is_delimiter = |byte: &&u8| !matches!(**byte, b'\r' | b'\n' | b'"');
+    let next = after.strip_prefix(b"\"").unwrap_or(after).first().filter(is_delimiter);
+    let previous = || before.strip_suffix(b"\"").unwrap_or(before).last().filter(is_delimiter);
+    next.or_else(previous).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_is_found_whatever_the_file_was_saved_with() {
+        for text in [
+            "phone,topup_batch,topup_row\n09,pay-0a1b2c3d,1\n",
+            "\u{feff}phone;topup_batch;topup_row\r\n09;pay-0a1b2c3d;1\r\n",
+            "\"phone\"\t\"topup_batch\"\n\"09\"\t\"pay-0a1b2c3d\"\n",
+            "topup_row|topup_batch\n1|pay-0a1b2c3d",
+        ] {
+            let found = batch_of(text.as_bytes()).unwrap();
+            assert_eq!(found.as_deref(), Some("pay-0a1b2c3d"), "{text:?}");
+        }
+        for text in
+            ["", "phone,amount\n09,1\n", "phone,topup_batch,topup_row\n", "topup_batch", "\u{0}\u{1}PK"]
+        {
+            assert_eq!(batch_of(text.as_bytes()).unwrap(), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Floor 3: the wire. A request value goes out once and a reply value comes back, or the proof that nothing
+//! left, or neither. It follows no redirect, repeats nothing, and knows no provider.
+
+mod client;
+mod fault;
+mod reply;
+
+pub use client::{Client, NetError, NetOptions};

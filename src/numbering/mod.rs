@@ -1,0 +1,14 @@
+//! Floor 1: phone numbers by country: shapes, prefixes, operators, repairs. Pure: a cell becomes a number or
+//! a named problem; the tables are data files with one reader, nothing is guessed in silence.
+
+mod calling;
+mod cell;
+mod plan;
+mod problem;
+mod read;
+
+pub use calling::CallingCodes;
+pub use cell::{excel_text, is_invisible};
+pub use plan::{Mark, PhonePlan, PlanError};
+pub use problem::{PhoneProblem, PhoneWarning, Repair, Repairs};
+pub use read::ReadPhone;

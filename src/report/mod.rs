@@ -1,0 +1,11 @@
+//! Floor 2: ledger rows become results rows, totals and the summary. Pure: writers come in, nothing is opened.
+
+mod effective;
+mod results;
+#[cfg(test)]
+mod sample;
+mod totals;
+
+pub use effective::{Effective, ProviderHalt, RunView, effective};
+pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
+pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};

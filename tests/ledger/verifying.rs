@@ -1,0 +1,130 @@
+//! Verification finds what was changed behind the ledger's back, and the ledger resists it.
+
+use bulk_topup::domain::{RowNumber, SubmitMeaning, WallTime};
+use bulk_topup::ledger::{BatchEvent, Difference, Record, VerifyReport};
+
+use crate::fixture::{Fixture, answered, intent, raw, run_started};
+
+/// A batch with a life behind it, damaged by `sql`, verified.
+fn verify_after(sql: &str) -> VerifyReport {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    let batch_events = vec![(WallTime(9), run_started())];
+    writer.append(Record { batch: fixture.batch, batch_events, entries: Vec::new() }).wait().unwrap();
+    fixture.live(&writer, 1, &[intent(1, 1), answered(1, SubmitMeaning::Succeeded)]);
+    fixture.live(&writer, 2, &[intent(2, 1), answered(2, SubmitMeaning::Pending)]);
+    let gone = BatchEvent::Cancelled { note: "n".to_owned(), user: "u".to_owned() };
+    let batch_events = vec![(WallTime(11), gone)];
+    writer.append(Record { batch: fixture.batch, batch_events, entries: Vec::new() }).wait().unwrap();
+    drop(writer);
+    let drop_guards = "DROP TRIGGER events_stay; DROP TRIGGER events_last; DROP TRIGGER rows_stay;
+                       DROP TRIGGER rows_last; PRAGMA foreign_keys = OFF;";
+    raw(&fixture.path).execute_batch(&format!("{drop_guards} {sql}")).unwrap();
+    fixture.reader().verify(fixture.batch).unwrap()
+}
+
+fn row(report: &VerifyReport) -> Option<u64> {
+    report.differences.iter().find_map(|difference| match difference {
+        Difference::Row { row, .. } => Some(row.0),
+        Difference::File(_)
+        | Difference::Chain { .. }
+        | Difference::End { .. }
+        | Difference::Admission
+        | Difference::Batch(_) => None,
+    })
+}
+
+#[test]
+fn an_untouched_ledger_has_no_differences() {
+    let report = verify_after("");
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.rows, report.events, report.more), (10, 7, 0));
+}
+
+#[test]
+fn a_changed_byte_in_an_event_is_found() {
+    let changes = [
+        ("UPDATE events SET body = replace(body, '\"succeeded\"', '\"failed\"') WHERE seq = 4", 4),
+        ("UPDATE events SET at = at + 1 WHERE seq = 3", 3),
+        ("UPDATE events SET row = 3 WHERE seq = 3", 3),
+        ("UPDATE events SET hash = zeroblob(32) WHERE seq = 5", 5),
+        ("DELETE FROM events WHERE seq = 4", 5),
+    ];
+    for (sql, seq) in changes {
+        let report = verify_after(sql);
+        assert!(report.differences.contains(&Difference::Chain { seq }), "{sql}: {report:?}");
+    }
+    let report = verify_after("DELETE FROM events WHERE seq = 7");
+    assert!(report.differences.contains(&Difference::End { found: 6, recorded: 7 }), "{report:?}");
+}
+
+#[test]
+fn a_changed_byte_in_a_row_is_found() {
+    let projection = [
+        "state = replace(state, '\"submits\":1', '\"submits\":2')",
+        "phase = 'failed'",
+        "open = 1",
+        "phone = '84999999999'",
+        "amount = '1'",
+        "account = NULL",
+        "changed_at = 0",
+        "new_cells = x'78'",
+        "new_order = admitted_order",
+    ];
+    for change in projection {
+        let report = verify_after(&format!("UPDATE rows SET {change} WHERE row = 1"));
+        assert_eq!(row(&report), Some(1), "{change}: {report:?}");
+    }
+    let admission = [
+        "UPDATE rows SET cells = x'78' WHERE row = 3",
+        "UPDATE rows SET line = line + 1 WHERE row = 3",
+        "UPDATE rows SET notes = '[\"x\"]' WHERE row = 3",
+        "UPDATE rows SET admitted_state = replace(admitted_state, 'bad_phone', 'bad_amount')",
+        "UPDATE rows SET admitted_order = replace(admitted_order, '20000', '30000') WHERE row = 3",
+        "DELETE FROM rows WHERE row = 9",
+        "UPDATE batches SET name = 'pay-ffffffff'",
+    ];
+    for sql in admission {
+        let report = verify_after(sql);
+        assert!(report.differences.contains(&Difference::Admission), "{sql}: {report:?}");
+    }
+}
+
+#[test]
+fn a_lost_id_a_lost_submit_and_a_lifted_cancellation_are_found() {
+    for sql in ["DELETE FROM ids", "DELETE FROM submits", "UPDATE submits SET phone = '84999999999'"] {
+        assert_eq!(row(&verify_after(sql)), Some(1), "{sql}");
+    }
+    let report = verify_after("UPDATE batches SET cancelled_at = NULL");
+    assert_eq!(report.differences, [Difference::Batch("cancellation")]);
+    assert!(!verify_after("UPDATE batches SET run_seq = 1").is_clean());
+}
+
+#[test]
+fn facts_cannot_be_changed_through_sql() {
+    let fixture = Fixture::new();
+    let conn = raw(&fixture.path);
+    for sql in [
+        "UPDATE events SET at = 0",
+        "DELETE FROM events",
+        "UPDATE rows SET cells = x'78'",
+        "UPDATE rows SET admitted_order = NULL",
+        "DELETE FROM rows",
+    ] {
+        let refused = conn.execute_batch(sql).unwrap_err().to_string();
+        assert!(refused.contains("append-only") || refused.contains("admitted stays"), "{sql}: {refused}");
+    }
+    conn.execute_batch("UPDATE rows SET phase = 'ready' WHERE row = 1").unwrap();
+    assert!(fixture.reader().row(fixture.batch, RowNumber(1)).unwrap().is_some());
+}
+
+#[test]
+fn a_thousand_differences_are_counted_not_listed() {
+    let fixture = Fixture::new();
+    let mut ledger = fixture.ledger();
+    let many = (1..=300).map(crate::fixture::admitted);
+    let batch = crate::fixture::admit(&mut ledger, &crate::fixture::new_batch("many-11112222"), many);
+    raw(&fixture.path).execute_batch("UPDATE rows SET changed_at = 5").unwrap();
+    let report = ledger.verify(batch).unwrap();
+    assert_eq!((report.differences.len(), report.more, report.rows), (100, 200, 300));
+}

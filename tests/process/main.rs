@@ -1,0 +1,28 @@
+//! The built program from outside: it is run, faulted, killed, stopped and interrupted against the sandbox, and
+//! judged by its files, its exit code and the sandbox's charge log alone.
+//!
+//! Longer campaigns: `KILLS=2000 SEED=7 cargo test --test process killed_at_random -- --nocapture`, and
+//! `FAULT_SEEDS=200 SEED=7 cargo test --test process faults -- --nocapture`.
+#![expect(clippy::unwrap_used, reason = "what breaks here is a failed test")]
+#![expect(clippy::indexing_slicing, reason = "what breaks here is a failed test")]
+#![expect(clippy::as_conversions, reason = "counts of a test fit everywhere")]
+#![expect(clippy::float_arithmetic, reason = "a measured share is no money")]
+#![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
+#![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
+
+mod checker;
+mod disks;
+mod doctored;
+mod evidence;
+mod exits;
+mod faults;
+mod kills;
+mod locks;
+mod privacy;
+mod program;
+
+mod rates;
+mod rows;
+mod signals;
+mod sound;
+mod world;
