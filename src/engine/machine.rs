@@ -305,8 +305,8 @@ impl Engine {
         true
     }
 
-    /// Puts the entries of this input into one record. Calls that this input led to follow it: none of them
-    /// needs it, but a look-up should not be faster than the answer that caused it.
+    /// Puts the entries of this input into one record. Look-ups that this input led to may leave before it is
+    /// durable: none of them needs it. A submit waits for its own receipt.
     pub(super) fn flush(&mut self) {
         if self.entries.is_empty() {
             return;

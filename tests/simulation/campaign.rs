@@ -10,6 +10,7 @@ use bulk_topup::lifecycle::{Event, Phase, ResolvedAs};
 use rust_decimal::Decimal;
 
 use crate::dice::Dice;
+use crate::model::Placed;
 use crate::plan::{MINUTE, Plan, SECOND, order};
 use crate::process::{Ended, Run};
 use crate::wire::Standing;
@@ -90,7 +91,7 @@ fn round(world: &mut World, dice: &mut Dice) -> Result<(), Broken> {
 }
 
 fn send(world: &mut World, dice: &mut Dice, clearances: Clearances) -> Result<(), Broken> {
-    let settle_for = Duration::from_secs(dice.pick(&[0, 0, 30, 600, 3600]));
+    let settle_for = Duration::from_secs(dice.pick(&[0, 30, 600, 600, 3600, 3600]));
     let mut run = Run { clearances, ..Run::send(settle_for) };
     crash_or_drain(world, dice, &mut run);
     finish(world, dice, run).map(drop)
@@ -102,7 +103,8 @@ fn crash_or_drain(world: &World, dice: &mut Dice, run: &mut Run) {
     }
     if dice.chance(world.chaos.freezes) {
         let span = dice.pick(&[3 * SECOND, MINUTE, 20 * MINUTE, 2 * 3600 * SECOND]);
-        run.freeze_after = Some((dice.span(0, 50), span));
+        let at_a_submit = dice.chance(500);
+        run.freeze_after = Some((if at_a_submit { 0 } else { dice.span(1, 50) }, span));
     }
     if dice.chance(world.chaos.drains) {
         run.drain_after = Some(dice.pick(&[10, 40, 100])).map(|most| dice.span(0, most));
@@ -303,7 +305,8 @@ fn judge(world: &World) -> Result<(), Broken> {
                     ProviderKind::Tutom | ProviderKind::Paynicorn => true,
                     ProviderKind::ConnectTopup => lane.recheck_by_own_id || topup.provider_ref.is_some(),
                 };
-                if let Some(done) = done.filter(|done| askable && !done.other_amount && !lied) {
+                let shown = |done: &&Placed| askable && !model.is_forgotten(done, world.t);
+                if let Some(done) = done.filter(|done| shown(done) && !done.other_amount && !lied) {
                     return Err(format!("{says}, but {done:?} is completed"));
                 }
                 if let Some(done) = done.filter(|done| !done.is_a_lie()) {

@@ -38,6 +38,8 @@ pub struct Placed {
     pub called_failed: bool,
     /// Look-ups did not show it for longer than any bound allows.
     pub buried: bool,
+    /// We were told that it is being worked on.
+    pub told: bool,
     pub cost: Decimal,
 }
 
@@ -106,6 +108,13 @@ impl Model {
         self.by_id.get(id).into_iter().flatten().map(|place| &self.orders[*place])
     }
 
+    /// Our ledger knows that the order was taken.
+    pub fn tell(&mut self, id: &str) {
+        for place in self.by_id.get(id).into_iter().flatten() {
+            self.orders[*place].told = true;
+        }
+    }
+
     fn dice(&mut self, asked: &Asked) -> (Dice, u64) {
         let key = asked.key();
         let nth = self.times.entry(key.clone()).or_default();
@@ -165,6 +174,7 @@ impl Model {
             other_amount: other,
             called_failed: false,
             buried: false,
+            told: false,
             cost,
         });
         self.by_id.entry(submitted.id.clone()).or_default().push(place);
@@ -335,6 +345,11 @@ impl Model {
         )
     }
 
+    /// An order that we were told about is not shown any more.
+    pub fn is_forgotten(&self, order: &Placed, t: u64) -> bool {
+        order.told && self.plan.habits.forgets && t > order.at + 20 * MINUTE
+    }
+
     fn looked(&self, found: Option<usize>, t: u64, chaos: &Chaos, dice: &mut Dice) -> String {
         let kind = self.plan.kind;
         if dice.chance(chaos.look_halts) {
@@ -348,7 +363,11 @@ impl Model {
             };
             return self.code(dice, codes);
         }
-        match found.filter(|place| self.orders[*place].visible_at <= t) {
+        let shown = |place: &usize| {
+            let order = &self.orders[*place];
+            order.visible_at <= t && !self.is_forgotten(order, t)
+        };
+        match found.filter(shown) {
             Some(place) => self.say(place, t),
             None => {
                 let codes: &[&str] = match kind {

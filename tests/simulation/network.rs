@@ -36,7 +36,10 @@ impl World {
         *nth += 1;
         let mut dice = Dice::keyed(self.plan.seed, "network", &key, *nth);
         // A process that stands still sends when it goes on.
-        let (life, t, chaos) = (self.life, self.t.max(self.thaw), self.chaos.clone());
+        let (life, t) = (self.life, self.t.max(self.thaw));
+        let question = !matches!(asked, Asked::Submit(_) | Asked::LookById(_) | Asked::LookByRef(_));
+        // Or hardly anything would ever be sent while things go wrong.
+        let chaos = if question { self.chaos.for_questions() } else { self.chaos.clone() };
         let submit = matches!(asked, Asked::Submit(_));
         let bound = t + self.plan.grace_us * 9 / 10;
         let fail = |world: &mut Self, after: u64, delivery: Delivery| {
@@ -60,7 +63,12 @@ impl World {
         if submit && dice.chance(chaos.late) {
             let when = dice.span(t + TIMEOUT / 2, bound);
             self.at(when, Happening::Arrive { lane, asked, left: t, hidden_until_max: bound, answer: None });
-            return fail(self, TIMEOUT, Delivery::MaybeSent(NetFault::TimedOut));
+            // A gateway on the way may answer before it hands the request on.
+            return if dice.chance(500) {
+                fail(self, dice.span(SECOND, 5 * SECOND), replied(504, true, "gateway time-out".to_owned()))
+            } else {
+                fail(self, TIMEOUT, Delivery::MaybeSent(NetFault::TimedOut))
+            };
         }
         let when = t + dice.span(1000, 2 * SECOND);
         let fault = reply_fault(&chaos, &mut dice);

@@ -51,6 +51,20 @@ pub struct Chaos {
     pub freezes: u64,
 }
 
+impl Chaos {
+    /// What befalls the read-only calls before a submit.
+    pub fn for_questions(&self) -> Self {
+        Self {
+            not_sent: self.not_sent / 4,
+            lost: self.lost / 4,
+            reply_lost: self.reply_lost / 4,
+            http: self.http / 4,
+            cut: self.cut / 4,
+            ..self.clone()
+        }
+    }
+}
+
 /// One provider's habits, beside the chaos.
 #[derive(Clone, Debug)]
 pub struct Habits {
@@ -60,6 +74,8 @@ pub struct Habits {
     pub burns_ids: bool,
     /// Of pending orders, so many in a thousand never end.
     pub never: u64,
+    /// It forgets orders of which it said that it works on them.
+    pub forgets: bool,
     /// Longest time a pending order takes, in microseconds.
     pub pends_us_max: u64,
 }
@@ -132,6 +148,7 @@ impl Plan {
             lane.config.phone_spacing = Duration::ZERO;
             lane.config.follow.give_up = Duration::from_secs(1_000_000);
             lane.habits.never = 0;
+            lane.habits.forgets = false;
         }
         plan
     }
@@ -244,6 +261,7 @@ fn lane(kind: ProviderKind, dice: &mut Dice) -> LanePlan {
         refuses_duplicates,
         burns_ids: refuses_duplicates && dice.chance(200),
         never: dice.pick(&[0, 0, 150]),
+        forgets: dice.chance(100),
         pends_us_max: dice.pick(&[20 * SECOND, 10 * MINUTE, 45 * MINUTE]),
     };
     let busy_elsewhere =

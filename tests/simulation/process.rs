@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use bulk_topup::domain::{Delivery, Order, RowNumber, TransactionId};
+use bulk_topup::domain::{Delivery, HttpRequest, Order, RowNumber, TransactionId};
 use bulk_topup::engine::{
     CallId, Clearances, Command, Engine, Input, LaneId, LaneStart, Mode, Notice, RecordId, Rules, RunConfig,
 };
@@ -83,6 +83,13 @@ struct Process {
     activity: u64,
 }
 
+fn is_submit(request: &HttpRequest) -> bool {
+    let url = request.url.expose();
+    ["/OrderCreate", "/topup.jsp", "/topup"]
+        .iter()
+        .any(|page| url.ends_with(page) || url.contains(&format!("{page}?")))
+}
+
 /// What a step of a process leads to.
 enum Next {
     GoOn,
@@ -100,7 +107,8 @@ impl World {
                 if process.run.crash_after.is_some_and(|after| process.steps > after) {
                     return self.crash(&mut process.dice);
                 }
-                self.freeze(&mut process);
+                let submit = matches!(&command, Command::Call { request, .. } if is_submit(request));
+                self.freeze(&mut process, submit);
                 self.obey(&mut process, command)?;
             }
             if process.engine.is_over() {
@@ -253,9 +261,11 @@ impl World {
         Ok(())
     }
 
-    fn freeze(&mut self, process: &mut Process) {
+    /// Stops the process at the step that the run names; at step 0: just before its next submit.
+    fn freeze(&mut self, process: &mut Process, submit: bool) {
         let steps = process.steps;
-        if let Some((_, span)) = process.run.freeze_after.take_if(|(after, _)| steps > *after) {
+        let now = |after: u64| if after == 0 { submit } else { steps > after };
+        if let Some((_, span)) = process.run.freeze_after.take_if(|(after, _)| now(*after)) {
             self.say(|| format!("the process stands still for {} s", span / SECOND));
             self.thaw = self.t + span;
             process.activity = self.thaw;

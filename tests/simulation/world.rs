@@ -205,6 +205,11 @@ impl World {
             *self.intents_of.entry(intent.id.as_str().to_owned()).or_default() += 1;
         }
         self.known_intents = self.ledger.intents().len();
+        for (_, topup) in self.ledger.rows().filter(|(_, topup)| topup.taken) {
+            if let Some(id) = &topup.id {
+                self.models.iter_mut().for_each(|model| model.tell(id.as_str()));
+            }
+        }
     }
 
     pub fn row_of(&self, id: &str) -> Option<RowNumber> {

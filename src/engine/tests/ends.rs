@@ -189,3 +189,42 @@ fn a_row_sent_late_is_followed_for_the_whole_settle_time() {
     }
     assert!((585..=605).contains(&waited), "{waited}");
 }
+
+#[test]
+fn two_silent_providers_do_not_keep_each_others_run_alive() {
+    // Found by seed 7197: each one's next try was under way whenever the other's ended.
+    let (first, second) = (vietnam(), nigeria());
+    let mut setup = Setup::send(first.clone(), vec![ready(order(&first, 1, 1, None))]);
+    setup.settle_for = Duration::ZERO;
+    setup.lanes.push((
+        second.clone(),
+        LaneStart::default(),
+        vec![ready(order(&second, 2, 1, None))],
+        Vec::new(),
+    ));
+    let mut bench = setup.start();
+    bench.pass(seconds(5));
+    bench.reply("userbalance.jsp", "<html>");
+    let mut waited = 0;
+    while !bench.engine.is_over() && waited < 600 {
+        bench.pass(seconds(1));
+        waited += 1;
+        if waited % 20 == 0 && bench.asked.iter().any(|asked| asked.text.contains("queryGoods")) {
+            bench.reply("queryGoods", "<html>");
+        }
+        if waited % 20 == 10 && bench.asked.iter().any(|asked| asked.text.contains("userbalance")) {
+            bench.reply("userbalance.jsp", "<html>");
+        }
+    }
+    assert!(waited <= 40, "{waited}");
+}
+
+#[test]
+fn a_run_past_its_settle_time_waits_for_answers_not_for_the_clock() {
+    let lane = vietnam();
+    let mut setup = Setup::send(lane.clone(), vec![ready(order(&lane, 1, 1, None))]);
+    setup.settle_for = Duration::ZERO;
+    let bench = setup.start();
+    assert_eq!(bench.asked.len(), 1, "the preflight is under way");
+    assert_eq!(bench.engine.next_deadline(), None);
+}

@@ -288,3 +288,43 @@ fn a_connection_that_never_came_about_costs_no_attempt() {
     let ids = bench.intents(1);
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
 }
+
+#[test]
+fn a_row_submitted_before_is_looked_up_in_a_plain_run_too() {
+    // Found by seed 1120: a corrected row that `retry` could not look up was sent unasked by the next run.
+    let mut refused_once = submitted(Phase::Ready, Some(Reason::NoAnswer));
+    refused_once.id_spent = true;
+    let mut bench = one_nigerian(refused_once, false);
+    bench.open_nigeria();
+    bench.pass(seconds(1));
+    assert!(bench.intents(1).is_empty());
+    bench.reply("/query ", &standing(ID, 1));
+    assert!(bench.state(1).contradicted);
+    assert!(bench.intents(1).is_empty());
+}
+
+#[test]
+fn a_look_at_an_earlier_id_is_renewed_before_a_late_submit() {
+    // Found by seed 9982: the second look was queued after look-ups had had their turn, and nothing woke them.
+    let lane = nigeria();
+    let mut failed = submitted(Phase::Failed, Some(Reason::ProviderFailed));
+    failed.id_spent = true;
+    let mut setup = Setup::send(lane.clone(), Vec::new());
+    let second = Loaded { order: order(&lane, 2, 2, None), topup: failed, verify: true };
+    let rows = vec![ready(order(&lane, 1, 1, None)), second];
+    setup.lanes = vec![(lane, LaneStart::default(), rows, Vec::new())];
+    let mut bench = setup.start();
+    bench.open_nigeria();
+    bench.name_operators("NG_MTN");
+    bench.reply("/query ", &standing(ID, 2));
+    bench.name_operators("NG_MTN");
+    bench.pass(seconds(1));
+    // Row 1 goes first and alone, and its answer takes longer than a look-up stays good.
+    let id = bench.intents(1)[0].as_str().to_owned();
+    bench.pass(seconds(70));
+    bench.reply("/topup ", &standing(&id, 1));
+    assert!(bench.intents(2).is_empty());
+    bench.reply("/query ", &standing(ID, 2));
+    bench.pass(seconds(1));
+    assert_eq!(bench.intents(2).len(), 1);
+}
