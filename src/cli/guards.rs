@@ -12,18 +12,18 @@ use super::settings::Settings;
 use super::stop::Stop;
 use super::survey::Known;
 use crate::admission::Totals;
-use crate::domain::{Currency, Reason, Refusal, RowNumber, WallTime};
+use crate::domain::{AccountId, Currency, Reason, Refusal, RowNumber, WallTime};
 use crate::ledger::{BatchInfo, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 
-/// Sums by provider entry and currency.
-pub type Worth = BTreeMap<(String, Currency), Decimal>;
+/// Sums by account and currency: the entry of an account may be called otherwise tomorrow.
+pub type Worth = BTreeMap<(AccountId, Currency), Decimal>;
 
 /// Adds a row's worth, if it is known.
 pub fn add_worth(to: &mut Worth, row: &StoredRow) {
     let asked = row.asked().and_then(|(amount, currency)| Some((amount, currency?)));
     if let Some(((amount, currency), order)) = asked.zip(row.order.as_ref()) {
-        *to.entry((order.provider.clone(), currency)).or_default() += amount;
+        *to.entry((order.account.clone(), currency)).or_default() += amount;
     }
 }
 
@@ -125,7 +125,7 @@ pub fn over_day(
     let mut over = Vec::new();
     for entry in &settings.providers {
         let mut day: BTreeMap<Currency, Decimal> = BTreeMap::new();
-        for ((_, currency), sum) in to_send.iter().filter(|((provider, _), _)| *provider == entry.name) {
+        for ((_, currency), sum) in to_send.iter().filter(|((account, _), _)| *account == entry.account) {
             *day.entry(*currency).or_default() += *sum;
         }
         if day.is_empty() {
@@ -149,9 +149,11 @@ pub fn over_day(
 }
 
 /// What a survey's ready rows come to.
-pub fn worth_of(totals: &Totals) -> Worth {
+pub fn worth_of(settings: &Settings, totals: &Totals) -> Worth {
+    let account =
+        |name: &str| settings.providers.iter().find(|entry| entry.name == name).map(|e| e.account.clone());
     let lines = totals.lines.iter();
-    let known = lines.filter_map(|line| Some(((line.provider.clone(), line.currency?), line.sum)));
+    let known = lines.filter_map(|line| Some(((account(&line.provider)?, line.currency?), line.sum)));
     known.fold(Worth::new(), |mut worth, (key, sum)| {
         *worth.entry(key).or_default() += sum;
         worth

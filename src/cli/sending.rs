@@ -280,7 +280,7 @@ fn judge_looks(
                 *whole.entry(currency).or_default() += amount;
                 let sent_now = retried || sending.retry.is_none() && row.state.phase == Phase::Ready;
                 if let Some(order) = row.order.as_ref().filter(|_| capped && sent_now) {
-                    *to_send.entry((order.provider.clone(), currency)).or_default() += amount;
+                    *to_send.entry((order.account.clone(), currency)).or_default() += amount;
                 }
                 if let Some(order) = row.order.as_ref().filter(|_| max_number.contains_key(&currency)) {
                     *numbers.entry((order.phone.digits().to_owned(), currency)).or_default() += amount;

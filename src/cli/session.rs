@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::context::Context;
+use super::retrying::REBUILT_NOTE;
 use super::settings::{ProviderSettings, Rate, Settings};
 use super::stop::Stop;
 use crate::domain::{Catalogue, Halt, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
 use crate::engine::{
     Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
-use crate::ledger::{BatchEvent, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
-use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
+use crate::ledger::{BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
+use crate::lifecycle::{Event, FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
 use crate::run::{Asked, Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, ask};
 
@@ -381,15 +382,14 @@ impl Rows for LedgerRows<'_> {
             let last = page.last().map(|row| row.row);
             let full = page.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
             let beyond = self.selection.up_to.zip(last).is_some_and(|(end, last)| !open && last >= end);
-            let rows: Vec<Loaded> = page
-                .into_iter()
-                .filter(|row| open || self.chosen(row))
-                .filter_map(|row| {
-                    let verify = retry && row.state.submits > 0;
-                    let order = row.order?;
-                    Some(Loaded { order, topup: row.state, verify })
-                })
-                .collect();
+            let mut rows = Vec::new();
+            for row in page.into_iter().filter(|row| open || self.chosen(row)) {
+                let ahead = if !open && is_rebuilt(self.ledger, self.batch.id, &row)? { AHEAD } else { 0 };
+                let verify = retry && row.state.submits > 0;
+                if let Some(order) = row.order {
+                    rows.push(Loaded { order, topup: row.state, verify, ahead });
+                }
+            }
             let more = full && !beyond;
             if !rows.is_empty() || !more {
                 return Ok((rows, more));
@@ -417,11 +417,27 @@ impl Rows for LedgerRows<'_> {
             let Some(order) = row.order else { continue };
             let lane = self.settings.providers.iter().position(|entry| entry.account == order.account);
             if let Some(lane) = lane {
-                turned_up.push((LaneId(lane), Loaded { order, topup: row.state, verify: false }));
+                turned_up.push((LaneId(lane), Loaded { order, topup: row.state, verify: false, ahead: 0 }));
             }
         }
         Ok(Hinted { ids, turned_up })
     }
+}
+
+/// Coming attempts that are looked up of a row whose ledger was lost: nobody retried it more often since the
+/// results file that told of it.
+const AHEAD: u32 = 3;
+
+/// Whether all that is known of a row came from a results file: nothing was recorded of it since.
+///
+/// # Errors
+/// What the ledger says.
+pub fn is_rebuilt(ledger: &Ledger, batch: BatchId, row: &StoredRow) -> Result<bool, LedgerError> {
+    if !row.notes.iter().any(|note| note == REBUILT_NOTE) {
+        return Ok(false);
+    }
+    let history = ledger.history(batch, row.row)?;
+    Ok(!history.iter().any(|(_, event)| matches!(event, Event::Intent(_))))
 }
 
 /// Whether a row may be sent again by `retry` as it stands.

@@ -11,13 +11,14 @@ use super::slot::{Slot, Stage, Waited};
 use super::types::{Clearance, LaneId, Loaded, Mode};
 use crate::domain::{
     Delivery, LookupMeaning, LookupVerdict, Money, Now, ProviderKind, Refusal, Reply, RowNumber, Tick, Told,
+    TransactionId,
 };
-use crate::lifecycle::{Event, Phase};
+use crate::lifecycle::{Event, PastAttempt, Phase};
 
 impl Engine {
     /// Takes in a row that may be sent.
     pub(super) fn take_ready(&mut self, id: LaneId, loaded: Loaded) {
-        let Loaded { order, topup, verify } = loaded;
+        let Loaded { order, topup, verify, ahead } = loaded;
         let row = order.row;
         let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if lane.halt.is_some() || self.draining {
@@ -33,6 +34,7 @@ impl Engine {
             stage: Stage::Checking,
             looks: 0,
             verify: VecDeque::new(),
+            ahead: Vec::new(),
             verified: None,
             waited: None,
             submitted: Tick(0),
@@ -42,10 +44,16 @@ impl Engine {
             order,
             topup,
         };
+        let mut attempt = slot.topup.next_attempt();
+        for _ in 0..ahead {
+            let id = TransactionId::derive(&slot.order.account, &self.run.batch, row, attempt);
+            slot.ahead.push(PastAttempt { id, provider_ref: None });
+            attempt = attempt.next();
+        }
         let codec = &lane.config.codec;
         // Whoever was submitted before is looked up before it is submitted again, in a plain run too: it may
         // stand here because an earlier `retry` got no answer to just that look-up.
-        if verify || slot.topup.submits > 0 {
+        if verify || slot.topup.submits > 0 || ahead > 0 {
             slot.verify = slot.ids_to_ask(codec);
         }
         if !slot.checked && codec.kind() == ProviderKind::ConnectTopup {

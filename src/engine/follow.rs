@@ -36,6 +36,7 @@ impl Engine {
                 checked: true,
                 looks: 0,
                 verify: std::collections::VecDeque::new(),
+                ahead: Vec::new(),
                 verified: None,
                 waited: None,
                 submitted,
@@ -69,7 +70,7 @@ impl Engine {
         self.record(row, Event::Released, now);
         let Some(slot) = self.drop_row(row) else { return };
         self.give_number_back(id, slot.order.phone.digits());
-        self.take_ready(id, Loaded { order: slot.order, topup: slot.topup, verify: false });
+        self.take_ready(id, Loaded { order: slot.order, topup: slot.topup, verify: false, ahead: 0 });
     }
 
     fn lookup_of(slot: &Slot) -> Option<Lookup> {

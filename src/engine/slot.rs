@@ -50,6 +50,8 @@ pub(super) struct Slot {
     pub(super) looks: u32,
     /// Earlier ids still to be looked up before a submit (`contract.md` 5).
     pub(super) verify: VecDeque<PastAttempt>,
+    /// Ids of coming attempts that may have been used by a run nobody here knows of.
+    pub(super) ahead: Vec<PastAttempt>,
     /// When the last earlier id was looked up.
     pub(super) verified: Option<Tick>,
     /// The row was looked at without a useful answer: what to say if the run ends here.
@@ -88,10 +90,10 @@ impl Slot {
         }
     }
 
-    /// Every id it was submitted under that can be asked about; the others are not waited for (`contract.md`
+    /// Every id it was or may have been submitted under that can be asked about; the others are not waited for (`contract.md`
     /// 5: "where it can be asked").
     pub(super) fn ids_to_ask(&self, codec: &Codec) -> VecDeque<PastAttempt> {
-        let ids = self.topup.submitted_ids().into_iter();
+        let ids = self.topup.submitted_ids().into_iter().chain(self.ahead.iter().cloned());
         ids.filter(|past| codec.encode_lookup(&self.lookup_of(past)).is_some()).collect()
     }
 }

@@ -119,6 +119,9 @@ pub struct Loaded {
     pub topup: TopUp,
     /// Look up every earlier id before it is submitted again (`contract.md` 5).
     pub verify: bool,
+    /// Look up the ids of so many coming attempts too: what is known of the row came from a results file, and a
+    /// later one may have been used since.
+    pub ahead: u32,
 }
 
 /// Everything that can happen to the engine.

@@ -155,7 +155,7 @@ impl MemoryLedger {
         let rows: Vec<Loaded> = found
             .by_ref()
             .take(limit)
-            .map(|(order, topup)| Loaded { order: order.clone(), topup: topup.clone(), verify })
+            .map(|(order, topup)| Loaded { order: order.clone(), topup: topup.clone(), verify, ahead: 0 })
             .collect();
         let more = found.next().is_some();
         (rows, more)

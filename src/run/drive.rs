@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Clock, Signals, crash_at};
-use crate::domain::{Now, RowNumber, TransactionId};
-use crate::engine::{Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
+use crate::domain::{Delivery, NetFault, Now, RowNumber, TransactionId};
+use crate::engine::{CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
 use crate::ledger::{BatchEvent, BatchId, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
 use crate::net::Client;
@@ -123,6 +123,28 @@ enum Arrived {
     NoteCommitted(Result<Vec<Receipt>, LedgerError>),
 }
 
+/// A request under way: however its task ends, the engine is told, or it would wait for ever.
+struct Answering {
+    sender: UnboundedSender<Arrived>,
+    call: CallId,
+    told: bool,
+}
+
+impl Answering {
+    fn tell(&mut self, delivery: Delivery) {
+        self.told = true;
+        let _ = self.sender.send(Arrived::Input(Input::Delivered { call: self.call, delivery }));
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if !self.told {
+            self.tell(Delivery::MaybeSent(NetFault::Broken));
+        }
+    }
+}
+
 impl Drive<'_> {
     /// Runs the engine to its end. Gives it back for what it learned.
     ///
@@ -164,10 +186,10 @@ impl Drive<'_> {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let sender = sender.clone();
+                    let mut answer = Answering { sender: sender.clone(), call, told: false };
                     tokio::spawn(async move {
                         let delivery = client.send(&request).await;
-                        let _ = sender.send(Arrived::Input(Input::Delivered { call, delivery }));
+                        answer.tell(delivery);
                     });
                 }
                 Command::NeedRows { lane, open, after, limit } => {

@@ -118,7 +118,12 @@ impl Work<'_> {
     fn add_day_cap(&self, survey: &mut Survey, reader: Option<&Ledger>) -> Result<(), Stop> {
         let Some(ledger) = reader else { return Ok(()) };
         let now = self.context.clock.now().wall;
-        survey.over.extend(over_day(self.context.settings()?, ledger, &worth_of(&survey.totals), now)?);
+        survey.over.extend(over_day(
+            self.context.settings()?,
+            ledger,
+            &worth_of(self.context.settings()?, &survey.totals),
+            now,
+        )?);
         Ok(())
     }
 

@@ -12,9 +12,9 @@ use crate::cli::exit::Exit;
 use crate::cli::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
 use crate::cli::plan::sums_line;
 use crate::cli::rebuild::rebuild;
-use crate::cli::retrying::{Choice, Chooser, Layout, REBUILT_NOTE};
+use crate::cli::retrying::{Choice, Chooser, Layout};
 use crate::cli::sending::{Confirm, Sending, send};
-use crate::cli::session::{Preflights, Session};
+use crate::cli::session::{Preflights, Session, is_rebuilt};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, overrides, policy};
 use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
@@ -182,11 +182,7 @@ impl Work<'_> {
             chooser.take(
                 &line,
                 |row| Ok(ledger.row(info.id, row)?),
-                |row| {
-                    let rebuilt = row.notes.iter().any(|note| note == REBUILT_NOTE);
-                    let history = if rebuilt { ledger.history(info.id, row.row)? } else { Vec::new() };
-                    Ok(rebuilt && !history.iter().any(|(_, event)| matches!(event, Event::Intent(_))))
-                },
+                |row| Ok(is_rebuilt(ledger, info.id, row)?),
             )?;
         }
         source.finish()?;
@@ -273,7 +269,7 @@ impl Work<'_> {
                 priced &= add(&mut whole, order.amount, order.currency);
                 add(&mut sums, order.amount, order.currency);
                 if let Some((amount, currency)) = order.amount.zip(order.currency) {
-                    *day.entry((order.provider.clone(), currency)).or_default() += amount;
+                    *day.entry((order.account.clone(), currency)).or_default() += amount;
                 }
             }
         }

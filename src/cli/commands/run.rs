@@ -359,7 +359,11 @@ impl Fresh<'_> {
         if !survey.over.is_empty() {
             return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
         }
-        guards::check_day_cap(self.context, ledger, &guards::worth_of(&survey.totals))?;
+        guards::check_day_cap(
+            self.context,
+            ledger,
+            &guards::worth_of(self.context.settings()?, &survey.totals),
+        )?;
         if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
             return Err(Stop::refused(format!(
                 "{} rows are invalid and --all-or-nothing was given: nothing was sent",

@@ -95,7 +95,7 @@ pub(super) fn order(lane: &LaneConfig, row: u64, phone: u64, operator: Option<&s
 }
 
 pub(super) fn ready(order: Order) -> Loaded {
-    Loaded { order, topup: TopUp::ready(), verify: false }
+    Loaded { order, topup: TopUp::ready(), verify: false, ahead: 0 }
 }
 
 /// A request that nobody answered yet.

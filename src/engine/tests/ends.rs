@@ -139,7 +139,7 @@ fn after_its_end_the_engine_wants_nothing() {
     open.submits = 1;
     open.submitted_at = Some(WallTime(1_795_000_000_000_000));
     let mut setup = Setup::send(lane.clone(), vec![ready(order(&lane, 2, 2, None))]);
-    setup.lanes[0].3 = vec![Loaded { order: order(&lane, 1, 1, None), topup: open, verify: false }];
+    setup.lanes[0].3 = vec![Loaded { order: order(&lane, 1, 1, None), topup: open, verify: false, ahead: 0 }];
     let mut bench = setup.start();
     bench.handle(Input::Drain);
     assert!(bench.engine.is_over());

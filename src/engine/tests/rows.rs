@@ -23,7 +23,7 @@ fn one_nigerian(topup: TopUp, verify: bool) -> Bench {
     let lane = nigeria();
     let mut setup = Setup::send(lane.clone(), Vec::new());
     setup.settle_for = seconds(3 * 3600);
-    let loaded = Loaded { order: order(&lane, 1, 1, None), topup, verify };
+    let loaded = Loaded { order: order(&lane, 1, 1, None), topup, verify, ahead: 0 };
     let (to_send, to_follow) =
         if loaded.topup.phase.is_open() { (Vec::new(), vec![loaded]) } else { (vec![loaded], Vec::new()) };
     setup.lanes = vec![(lane, LaneStart::default(), to_send, to_follow)];
@@ -89,7 +89,7 @@ fn a_row_that_nothing_can_be_asked_about_leaves_at_once() {
     let lane = vietnam();
     let mut setup = Setup::send(lane.clone(), Vec::new());
     let topup = submitted(Phase::Sending, Some(Reason::Interrupted));
-    let loaded = Loaded { order: order(&lane, 1, 1, None), topup, verify: false };
+    let loaded = Loaded { order: order(&lane, 1, 1, None), topup, verify: false, ahead: 0 };
     setup.lanes = vec![(lane, LaneStart::default(), Vec::new(), vec![loaded])];
     let bench = setup.start();
     assert_eq!(bench.phase(1), Phase::Asking);
@@ -221,7 +221,7 @@ fn an_id_that_cannot_be_asked_about_is_not_waited_for_later_either() {
         provider_ref: Some(ProviderRef::parse("77").unwrap()),
     }];
     let mut setup = Setup::send(lane.clone(), Vec::new());
-    let loaded = Loaded { order: order(&lane, 1, 1, None), topup: failed, verify: true };
+    let loaded = Loaded { order: order(&lane, 1, 1, None), topup: failed, verify: true, ahead: 0 };
     setup.lanes =
         vec![(lane.clone(), LaneStart::default(), vec![loaded, ready(order(&lane, 2, 2, None))], Vec::new())];
     let mut bench = setup.start();
@@ -242,7 +242,7 @@ fn a_follow_run_submits_nothing() {
     let lane = nigeria();
     let mut setup = Setup::send(lane.clone(), Vec::new());
     setup.mode = Mode::Follow;
-    let loaded = |row, topup| Loaded { order: order(&lane, row, row, None), topup, verify: false };
+    let loaded = |row, topup| Loaded { order: order(&lane, row, row, None), topup, verify: false, ahead: 0 };
     let open = vec![
         loaded(1, submitted(Phase::Pending, None)),
         loaded(2, submitted(Phase::Asking, Some(Reason::NoAnswer))),
@@ -310,7 +310,7 @@ fn a_look_at_an_earlier_id_is_renewed_before_a_late_submit() {
     let mut failed = submitted(Phase::Failed, Some(Reason::ProviderFailed));
     failed.id_spent = true;
     let mut setup = Setup::send(lane.clone(), Vec::new());
-    let second = Loaded { order: order(&lane, 2, 2, None), topup: failed, verify: true };
+    let second = Loaded { order: order(&lane, 2, 2, None), topup: failed, verify: true, ahead: 0 };
     let rows = vec![ready(order(&lane, 1, 1, None)), second];
     setup.lanes = vec![(lane, LaneStart::default(), rows, Vec::new())];
     let mut bench = setup.start();

@@ -223,8 +223,12 @@ fn a_number_with_two_holders_is_free_after_both() {
     done_before.attempt = crate::domain::Attempt(1);
     done_before.submits = 1;
     done_before.submitted_at = Some(WallTime(1_795_000_000_000_000));
-    let open =
-        vec![crate::engine::Loaded { order: order(&lane, 1, 5, None), topup: done_before, verify: false }];
+    let open = vec![crate::engine::Loaded {
+        order: order(&lane, 1, 5, None),
+        topup: done_before,
+        verify: false,
+        ahead: 0,
+    }];
     let digits = order(&lane, 1, 5, None).phone.digits().to_owned();
     let start = LaneStart { open_numbers: vec![digits], ..LaneStart::default() };
     let mut setup = Setup::send(lane.clone(), Vec::new());
