@@ -124,7 +124,6 @@ impl Limiter {
 }
 
 #[cfg(test)]
-#[expect(clippy::as_conversions, reason = "small numbers of a test")]
 mod tests {
     use proptest::prelude::*;
 
