@@ -6,7 +6,6 @@ mod asking;
 mod commands;
 mod context;
 pub mod exit;
-mod guards;
 mod listening;
 mod plan;
 mod problems;
@@ -21,6 +20,7 @@ mod spool;
 mod stop;
 mod survey;
 mod terminal;
+mod twins;
 mod wrapup;
 
 pub use commands::main;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::args::IntakeArgs;
-use super::guards::{Twin, Twins};
 use super::settings::{Limits, Settings};
 use super::stop::Stop;
+use super::twins::{Twin, Twins};
 use crate::admission::{Caps, Judge, Judged, Policy, Problem, ProviderRule, Totals};
 use crate::domain::{
     BatchName, Catalogue, Country, Currency, Goods, Money, Order, ProviderKind, Reason, Refusal, RowNumber,

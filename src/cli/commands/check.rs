@@ -10,13 +10,13 @@ use crate::cli::args::{CheckArgs, GlobalArgs};
 use crate::cli::asking::Asking;
 use crate::cli::context::{Context, Needs, quoted};
 use crate::cli::exit::Exit;
-use crate::cli::guards::{Twins, over_day, repeats_since};
 use crate::cli::plan;
 use crate::cli::problems::Listing;
 use crate::cli::session::{Preflights, host_name, user_name};
 use crate::cli::spool::spool_if_asked;
 use crate::cli::stop::Stop;
 use crate::cli::survey::{Known, RowProblem, Survey, Surveyor, output_dialect, overrides, policy};
+use crate::cli::twins::{Twins, over_day, repeats_since};
 use crate::intake::{Overrides, Source};
 use crate::ledger::Ledger;
 

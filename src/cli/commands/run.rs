@@ -9,7 +9,6 @@ use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{GlobalArgs, RunArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
-use crate::cli::guards::{Twins, over_day, repeats_since};
 use crate::cli::listening::Listening;
 use crate::cli::plan;
 use crate::cli::sending::{Confirm, Sending, send};
@@ -19,6 +18,7 @@ use crate::cli::stop::Stop;
 use crate::cli::survey::{
     InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
 };
+use crate::cli::twins::{Twins, over_day, repeats_since};
 use crate::cli::wrapup::{Standing, absolute, default_results_path};
 use crate::domain::{BatchName, Currency, Refusal, WallTime};
 use crate::intake::Source;

@@ -1,4 +1,4 @@
-//! Guards over a whole file: the cap of the day, and the file that is nearly one that was sent lately.
+//! A whole file against the past: the file that is nearly one that was sent lately, and the cap of the day.
 
 use std::collections::BTreeMap;
 
