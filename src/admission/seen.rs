@@ -45,19 +45,20 @@ pub(super) struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        // As many as a table of 13 MiB takes before it doubles, and so many that runs stay few.
+        // As many as a table of 17 MiB takes before it doubles, and so many that runs stay few.
         Self { rows: HashMap::default(), spill: Spill::default(), new_file: None, held_max: 450_000 }
     }
 }
 
 /// The row that an order first stood in, and whether that row had no reference: then no later one is told
-/// apart from it. One word, so that a key and this are 24 bytes.
+/// apart from it. Else also a hash of the order with its reference, so that most rows need one entry only. Two
+/// words: a key and this are 32 bytes.
 #[derive(Clone, Copy)]
-struct First(u64);
+struct First(u64, u64);
 
 impl First {
-    fn new(row: RowNumber, bare: bool) -> Self {
-        Self((row.0 << 1) | u64::from(bare))
+    fn new(row: RowNumber, tag: Option<u64>) -> Self {
+        Self((row.0 << 1) | u64::from(tag.is_none()), tag.unwrap_or(0))
     }
 
     fn row(self) -> RowNumber {
@@ -71,9 +72,10 @@ impl First {
 
 /// An order that repeats none of those kept.
 pub(super) struct Fresh {
-    bare: Key,
-    bare_is_new: bool,
-    referenced: Option<Key>,
+    /// Where it is kept: under itself if it is the first of its kind, else under itself with its reference.
+    key: Key,
+    /// Hash of the order with its reference.
+    tag: Option<u64>,
     row: RowNumber,
 }
 
@@ -96,16 +98,17 @@ impl Seen {
     /// reference and the references differ.
     pub(super) fn look(&mut self, order: &Order) -> Result<Fresh, Stale> {
         let bare = bare_key(order);
-        let referenced = order.reference.as_deref().map(|reference| bare.with(reference));
-        let first = self.get(bare)?;
-        let fresh = Fresh { bare, bare_is_new: first.is_none(), referenced, row: order.row };
-        let Some(first) = first else { return Ok(fresh) };
-        match referenced {
-            Some(key) if !first.is_bare() => match self.get(key)? {
-                Some(same) => Err(Stale::Repeats(same.row())),
-                None => Ok(fresh),
-            },
-            Some(_) | None => Err(Stale::Repeats(first.row())),
+        let reference = order.reference.as_deref();
+        let tag = reference.map(|reference| bare.tag(reference));
+        let Some(first) = self.get(bare)? else { return Ok(Fresh { key: bare, tag, row: order.row }) };
+        let (Some(tag), false) = (tag, first.is_bare()) else { return Err(Stale::Repeats(first.row())) };
+        if first.1 == tag {
+            return Err(Stale::Repeats(first.row()));
+        }
+        let key = Key(bare.half(1, reference.unwrap_or_default()), tag);
+        match self.get(key)? {
+            Some(same) => Err(Stale::Repeats(same.row())),
+            None => Ok(Fresh { key, tag: Some(tag), row: order.row }),
         }
     }
 
@@ -113,18 +116,13 @@ impl Seen {
         if let Some(first) = self.rows.get(&key) {
             return Ok(Some(*first));
         }
-        self.spill.get((key.0, key.1)).map(|value| value.map(First)).map_err(Stale::CannotTell)
+        let found = self.spill.get((key.0, key.1)).map_err(Stale::CannotTell)?;
+        Ok(found.map(|(row, tag)| First(row, tag)))
     }
 
     /// Keeps an order.
     pub(super) fn keep(&mut self, fresh: &Fresh) {
-        let first = First::new(fresh.row, fresh.referenced.is_none());
-        if fresh.bare_is_new {
-            self.rows.insert(fresh.bare, first);
-        }
-        if let Some(key) = fresh.referenced {
-            self.rows.insert(key, first);
-        }
+        self.rows.insert(fresh.key, First::new(fresh.row, fresh.tag));
         if self.rows.len() >= self.held_max {
             self.write_out();
         }
@@ -133,7 +131,7 @@ impl Seen {
     /// Moves what is held to a file. A disk that refuses is no reason to stop: then it stays in memory.
     fn write_out(&mut self) {
         let Some(new_file) = self.new_file else { return };
-        let entries = self.rows.iter().map(|(key, first)| ((key.0, key.1), first.0)).collect();
+        let entries = self.rows.iter().map(|(key, first)| ((key.0, key.1), (first.0, first.1))).collect();
         match new_file().and_then(|file| self.spill.write(entries, file)) {
             Ok(()) => self.rows.clear(),
             Err(_) => self.new_file = None,
@@ -142,34 +140,47 @@ impl Seen {
 }
 
 impl Key {
-    /// The same order under a reference.
-    fn with(self, reference: &str) -> Self {
-        hashed(|hash| {
-            hash.write_u64(self.0);
-            hash.write_u64(self.1);
-            part(hash, reference.as_bytes());
-        })
+    /// The same order under a reference, as one number.
+    fn tag(self, reference: &str) -> u64 {
+        self.half(2, reference)
+    }
+
+    /// One of several hashes of the same order under a reference.
+    fn half(self, start: u8, reference: &str) -> u64 {
+        let mut hash = DefaultHasher::new();
+        hash.write_u8(start);
+        hash.write_u64(self.0);
+        hash.write_u64(self.1);
+        part(&mut hash, reference.as_bytes());
+        hash.finish()
     }
 }
 
 fn bare_key(order: &Order) -> Key {
-    hashed(|hash| {
-        part(hash, order.provider.as_bytes());
-        part(hash, order.phone.digits().as_bytes());
-        match &order.goods {
-            Goods::Airtime => hash.write_u8(0),
-            Goods::DataProduct(id) => {
-                hash.write_u8(1);
-                part(hash, id.as_bytes());
-            }
-            Goods::DataSize { megabytes } => {
-                hash.write_u8(2);
-                hash.write_u64(*megabytes);
-            }
+    // The parts are put together once and hashed twice.
+    let mut parts = Parts::default();
+    parts.add(order.provider.as_bytes());
+    parts.add(order.phone.digits().as_bytes());
+    match &order.goods {
+        Goods::Airtime => parts.add(&[]),
+        Goods::DataProduct(id) => {
+            parts.add(&[1]);
+            parts.add(id.as_bytes());
         }
-        let amount = order.amount.map(|amount| amount.normalize());
-        part(hash, &amount.map(|amount| amount.serialize()).unwrap_or_default());
-    })
+        Goods::DataSize { megabytes } => {
+            parts.add(&[2, 2]);
+            parts.add(&megabytes.to_le_bytes());
+        }
+    }
+    let amount = order.amount.map(|amount| amount.normalize().serialize());
+    parts.add(amount.as_ref().map_or(&[], |bytes| bytes.as_slice()));
+    let half = |start: u8| {
+        let mut hash = DefaultHasher::new();
+        hash.write_u8(start);
+        hash.write(parts.bytes());
+        hash.finish()
+    };
+    Key(half(1), half(2))
 }
 
 /// Bytes with their length in front, so that ("ab","c") and ("a","bc") differ.
@@ -178,15 +189,24 @@ fn part(hash: &mut DefaultHasher, bytes: &[u8]) {
     hash.write(bytes);
 }
 
-/// Two hashes of the same parts that start differently.
-fn hashed(parts: impl Fn(&mut DefaultHasher)) -> Key {
-    let half = |start: u8| {
-        let mut hash = DefaultHasher::new();
-        hash.write_u8(start);
-        parts(&mut hash);
-        hash.finish()
-    };
-    Key(half(1), half(2))
+/// Several parts in a row, each with its length in front.
+struct Parts(Vec<u8>);
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self(Vec::with_capacity(128))
+    }
+}
+
+impl Parts {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 #[cfg(test)]

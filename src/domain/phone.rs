@@ -87,7 +87,9 @@ impl PhoneNumber {
     /// # Errors
     /// [`PhoneError::Number`] when a part holds something but digits or the whole is not 6 to 15 digits.
     pub fn new(country: Country, calling_code: &str, national: &str) -> Result<Self, PhoneError> {
-        let digits = format!("{calling_code}{national}");
+        let mut digits = String::with_capacity(calling_code.len() + national.len());
+        digits.push_str(calling_code);
+        digits.push_str(national);
         let plain = digits.bytes().all(|b| b.is_ascii_digit());
         let calling_code_len = u8::try_from(calling_code.len()).map_err(|_| PhoneError::Number)?;
         if !plain || !(1..=3).contains(&calling_code_len) || !(6..=15).contains(&digits.len()) {

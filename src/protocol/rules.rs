@@ -88,8 +88,8 @@ pub fn judge_offline(order: &Order) -> Result<(), Refusal> {
     match order.account.kind {
         ProviderKind::ConnectTopup => {
             airtime_only(order, "CONNECT TOPUP")?;
-            connect_topup::star_zero(&order.phone)?;
-            connect_topup::sotien(order.amount)?;
+            connect_topup::judge_phone(&order.phone)?;
+            connect_topup::judge_amount(order.amount)?;
             let gateways = connect_topup::GATEWAYS;
             match order.operator.as_deref() {
                 Some(named) if !gateways.contains(&named) => Err(refusal(

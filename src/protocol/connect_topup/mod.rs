@@ -242,8 +242,13 @@ fn read(reply: &Reply) -> Result<(&str, bool), Silence> {
 
 /// "Phone number topup (star = 0)".
 pub(super) fn star_zero(phone: &PhoneNumber) -> Result<String, Refusal> {
+    judge_phone(phone).map(|()| format!("0{}", phone.national()))
+}
+
+/// Whether [`star_zero`] can write the number.
+pub(super) fn judge_phone(phone: &PhoneNumber) -> Result<(), Refusal> {
     if phone.country() == Country::VN && phone.national().len() == 9 {
-        return Ok(format!("0{}", phone.national()));
+        return Ok(());
     }
     Err(Refusal {
         reason: Reason::BadPhone,
@@ -253,6 +258,11 @@ pub(super) fn star_zero(phone: &PhoneNumber) -> Result<String, Refusal> {
 
 /// "sotien: the amount is a multiple of 10,000 (not dot (.) not comma(,))".
 pub(super) fn sotien(amount: Option<Decimal>) -> Result<String, Refusal> {
+    judge_amount(amount).map(|amount| amount.normalize().to_string())
+}
+
+/// The amount, if [`sotien`] can write it.
+pub(super) fn judge_amount(amount: Option<Decimal>) -> Result<Decimal, Refusal> {
     let refusal = |message: String| Refusal { reason: Reason::UnsupportedAmount, message };
     let Some(amount) = amount else {
         return Err(refusal("CONNECT TOPUP needs an amount: a multiple of 10000 VND.".to_owned()));
@@ -260,7 +270,7 @@ pub(super) fn sotien(amount: Option<Decimal>) -> Result<String, Refusal> {
     let step = Decimal::from(AMOUNT_STEP);
     let fits = amount.checked_rem(step).is_some_and(|rest| rest.is_zero());
     if amount > Decimal::ZERO && fits {
-        return Ok(amount.normalize().to_string());
+        return Ok(amount);
     }
     let below = amount.checked_div(step).map(|steps| steps.floor()).and_then(|steps| steps.checked_mul(step));
     let nearest = below.filter(|below| *below > Decimal::ZERO).map_or_else(
