@@ -68,7 +68,7 @@ fn killed_batch(seed: u64, kills: u64, faults: &str) -> u64 {
 #[test]
 fn killed_at_random_and_resumed_a_batch_breaks_no_promise() {
     let _shared = share();
-    let (wanted, first) = (number("KILLS", 50), number("SEED", 1));
+    let (wanted, first) = (number("KILLS", 84), number("SEED", 1));
     let (hits, seeds) = (AtomicU64::new(0), AtomicU64::new(first));
     // Three batches beside each other.
     at_once((0..3).map(|_| {
