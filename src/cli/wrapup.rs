@@ -160,6 +160,30 @@ fn tell_unbound(context: &Context, session: &Session) -> Result<(), Stop> {
     Ok(())
 }
 
+/// After a person's word about a batch: its results are written again where they were, and it is told how the
+/// batch stands. `done` says what holds even if they cannot be written.
+///
+/// # Errors
+/// [`Stop`] when the ledger fails.
+pub async fn write_again_and_tell(context: &Context, session: &Session, done: &str) -> Result<(), Stop> {
+    let results = session.batch.results_path.clone();
+    let written = match results_path_is_ours(&results, &session.batch.name) {
+        Ok(()) => {
+            write_results_file(&session.ledger, session.batch.id, &results)?;
+            session.note(BatchEvent::ResultsWritten { path: absolute(&results) }).await?;
+            Some(results)
+        }
+        Err(error) => {
+            context.terminal.complain(&format!("{done}; the results were not written: {error}"));
+            None
+        }
+    };
+    let batch = session.ledger.batch(session.batch.id)?;
+    let standing = Standing::of(&session.ledger, &batch)?;
+    tell(context, &batch, &standing, Exit::Success, written.as_deref());
+    Ok(())
+}
+
 /// A path that still means the same file from another folder.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())

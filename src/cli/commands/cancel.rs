@@ -5,8 +5,8 @@ use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, user_name};
 use crate::cli::stop::Stop;
-use crate::cli::wrapup::{Standing, absolute, tell};
-use crate::ledger::{BatchEvent, results_path_is_ours, write_results_file};
+use crate::cli::wrapup::write_again_and_tell;
+use crate::ledger::BatchEvent;
 
 /// `cancel`. Rows never submitted are `not_sent`/`none` from now on; open ones are still followed by `settle`.
 ///
@@ -28,22 +28,6 @@ pub async fn cancel(global: &GlobalArgs, args: &CancelArgs) -> Result<Exit, Stop
     }
     let session = Session::new(lock, ledger, batch, context.clock)?;
     session.note(BatchEvent::Cancelled { note: args.note.clone(), user: user_name() }).await?;
-    let results = session.batch.results_path.clone();
-    let written = match results_path_is_ours(&results, &session.batch.name) {
-        Ok(()) => {
-            write_results_file(&session.ledger, session.batch.id, &results)?;
-            session.note(BatchEvent::ResultsWritten { path: absolute(&results) }).await?;
-            Some(results)
-        }
-        Err(error) => {
-            context
-                .terminal
-                .complain(&format!("The batch is cancelled; its results were not written: {error}"));
-            None
-        }
-    };
-    let batch = session.ledger.batch(session.batch.id)?;
-    let standing = Standing::of(&session.ledger, &batch)?;
-    tell(&context, &batch, &standing, Exit::Success, written.as_deref());
+    write_again_and_tell(&context, &session, "The batch is cancelled").await?;
     Ok(Exit::Success)
 }

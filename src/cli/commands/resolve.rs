@@ -5,9 +5,9 @@ use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, user_name};
 use crate::cli::stop::Stop;
-use crate::cli::wrapup::{Standing, absolute, tell};
+use crate::cli::wrapup::write_again_and_tell;
 use crate::domain::{RowNumber, Status};
-use crate::ledger::{BatchEvent, Record, results_path_is_ours, write_results_file};
+use crate::ledger::Record;
 use crate::lifecycle::{Entry, Event, Phase, ResolvedAs};
 
 /// `resolve`. The decision is kept with note, user and time; a later answer of the provider that contradicts
@@ -52,21 +52,6 @@ pub async fn resolve(global: &GlobalArgs, args: &ResolveArgs) -> Result<Exit, St
     };
     add(Event::Resolved { decision, note: args.note.clone(), user: user_name() })?;
     session.writer.append(Record { batch: session.batch.id, batch_events: Vec::new(), entries }).await?;
-    let results = session.batch.results_path.clone();
-    let written = match results_path_is_ours(&results, &session.batch.name) {
-        Ok(()) => {
-            write_results_file(&session.ledger, session.batch.id, &results)?;
-            session.note(BatchEvent::ResultsWritten { path: absolute(&results) }).await?;
-            Some(results)
-        }
-        Err(error) => {
-            context
-                .terminal
-                .complain(&format!("The decision is recorded; the results were not written: {error}"));
-            None
-        }
-    };
-    let standing = Standing::of(&session.ledger, &session.batch)?;
-    tell(&context, &session.batch, &standing, Exit::Success, written.as_deref());
+    write_again_and_tell(&context, &session, "The decision is recorded").await?;
     Ok(Exit::Success)
 }
