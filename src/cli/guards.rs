@@ -69,14 +69,25 @@ pub async fn refuse_repeats(
     session: &Session,
     repeats: BTreeMap<RowNumber, Refusal>,
 ) -> Result<(), Stop> {
+    const AT_ONCE: usize = 1000;
     let at = context.clock.now().wall;
+    let mut entries = Vec::new();
+    let mut left = repeats.len();
     for (row, Refusal { message, .. }) in repeats {
-        let Some(stored) = session.ledger.row(session.batch.id, row)? else { continue };
-        let event = Event::Judged { reason: Reason::RecentRepeat, message };
-        let mut state = stored.state;
-        state.apply(&event, at).map_err(|illegal| Stop::internal(format!("row {row}: {illegal}")))?;
-        let entries = vec![Entry { row, event, at, state }];
-        session.writer.append(Record { batch: session.batch.id, batch_events: Vec::new(), entries }).await?;
+        left -= 1;
+        if let Some(stored) = session.ledger.row(session.batch.id, row)? {
+            let event = Event::Judged { reason: Reason::RecentRepeat, message };
+            let mut state = stored.state;
+            state.apply(&event, at).map_err(|illegal| Stop::internal(format!("row {row}: {illegal}")))?;
+            entries.push(Entry { row, event, at, state });
+        }
+        if entries.len() >= AT_ONCE || left == 0 {
+            let entries = std::mem::take(&mut entries);
+            session
+                .writer
+                .append(Record { batch: session.batch.id, batch_events: Vec::new(), entries })
+                .await?;
+        }
     }
     Ok(())
 }
