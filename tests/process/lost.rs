@@ -101,6 +101,26 @@ fn without_the_ledger_what_failed_goes_under_the_next_id_and_what_succeeded_neve
 }
 
 #[test]
+fn an_older_results_file_never_pays_again_where_the_provider_can_be_asked() {
+    let _shared = share();
+    let askable = [Country::Nigeria, Country::China];
+    let rows: Vec<_> = (0..6).map(|n| row(askable[n % 2], n, &format!("73{n:02}"))).collect();
+    let mut world = World::new("failed=100", 1, &rows);
+    assert_exit(&world.topup(&[]), 3);
+    // Nothing but our own question keeps these providers from charging a repeated id.
+    world.serve("duplicate_ok=1", 1);
+    assert_exit(&retry(&world, "payroll.results.csv", &[]), 0);
+    let sent = world.requests();
+    assert_eq!(sent, 12);
+    // The file of before the retry, and nobody who remembers it.
+    lose_the_ledger(&world);
+    let ended = retry(&world, "payroll.results.csv", &["--settle-for", "3s"]);
+    assert_exit(&ended, 3);
+    assert_eq!(world.requests(), sent, "an id that was used since went out again: {}", ended.stderr);
+    assert_paid_once(&world, &ended);
+}
+
+#[test]
 fn an_id_that_nothing_here_leads_to_is_left_to_a_person() {
     let _shared = share();
     let rows: Vec<_> = (0..3).map(|n| row(rows::ALL[n % 3], n, &format!("72{n:02}"))).collect();
