@@ -1,6 +1,7 @@
 //! One process's work on one batch: lanes from settings and ledger, engine runs, rows from the ledger.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
@@ -150,7 +151,7 @@ pub struct Leg {
 /// A process's work on a batch, under the ledger's lock.
 pub struct Session {
     /// Held to the end.
-    _lock: LedgerLock,
+    _lock: Arc<LedgerLock>,
     /// For reading.
     pub ledger: Ledger,
     /// For writing.
@@ -168,7 +169,13 @@ impl Session {
     ///
     /// # Errors
     /// [`Stop`].
-    pub fn new(lock: LedgerLock, ledger: Ledger, batch: BatchInfo, clock: Clock) -> Result<Self, Stop> {
+    pub fn new(
+        lock: impl Into<Arc<LedgerLock>>,
+        ledger: Ledger,
+        batch: BatchInfo,
+        clock: Clock,
+    ) -> Result<Self, Stop> {
+        let lock = lock.into();
         let writer = Writer::start(lock.ledger())?;
         let signals = Signals::new().map_err(|e| Stop::internal(format!("signals: {e}")))?;
         // Hints of before count too: nobody may have looked since.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::cli::stop::Stop;
 use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::Reason;
 use crate::engine::{Clearances, Mode};
-use crate::ledger::{BatchInfo, results_path_is_ours};
+use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_path_is_ours};
 use crate::run::Ended;
 
 /// `settle`.
@@ -54,9 +55,12 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop
     if batches.len() > 1 {
         context.summaries = Some(RefCell::default());
     }
+    // One lock for all of them: nobody submits between two batches.
+    let (lock, _) = context.own_ledger()?;
+    let lock = Arc::new(lock);
     let mut exit = Exit::Success;
     for batch in batches {
-        let one = settle_one(&context, args, batch).await?;
+        let one = settle_one(&context, args, batch, Arc::clone(&lock)).await?;
         exit = exit.and(one);
         if one == Exit::Interrupted {
             break;
@@ -69,10 +73,15 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop
     Ok(exit)
 }
 
-async fn settle_one(context: &Context, args: &SettleArgs, batch: BatchInfo) -> Result<Exit, Stop> {
+async fn settle_one(
+    context: &Context,
+    args: &SettleArgs,
+    batch: BatchInfo,
+    lock: Arc<LedgerLock>,
+) -> Result<Exit, Stop> {
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
     results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
-    let (lock, ledger) = context.own_ledger()?;
+    let ledger = Ledger::open(lock.ledger())?;
     let counts = ledger.counts(batch.id)?;
     let open = counts.pending + counts.unknown;
     context.terminal.say(&format!("Settling batch {}: {open} open rows", batch.name));
