@@ -191,7 +191,7 @@ fn words_of(event: &Event) -> String {
                 ResolvedAs::Succeeded => "succeeded",
                 ResolvedAs::Failed => "failed",
             };
-            format!("decided by {user}: {decision}, {note}")
+            format!("resolved by {user} as {decision}: {note}")
         }
         Event::Released => "retry: may be sent again".to_owned(),
         Event::Readmitted { .. } => "retry: judged anew from the corrected file, good".to_owned(),
