@@ -222,3 +222,10 @@ fn callbacks_change_no_outcome() {
         assert_eq!(outcomes(seed, false), outcomes(seed, true), "seed {seed}");
     }
 }
+
+/// A process that stood still for two hours read an old "no such order" as a new one.
+#[test]
+fn an_old_answer_counts_from_its_question() {
+    let told = play_seed(191_022, Rules::Sound, false);
+    assert!(told.is_ok(), "{}", told.unwrap_err());
+}

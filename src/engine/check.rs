@@ -40,6 +40,7 @@ impl Engine {
             submitted: Tick(0),
             holds_number: false,
             once: false,
+            asked: None,
             looked: None,
             order,
             topup,
@@ -144,7 +145,7 @@ impl Engine {
             } else if may_follow && (lane.follow_first || !may_check) {
                 lane.follow_first = false;
                 if let Some(row) = lane.follow_due.pop_front() {
-                    self.follow_call(id, row);
+                    self.follow_call(id, row, now);
                 }
             } else {
                 lane.follow_first = true;

@@ -42,6 +42,7 @@ impl Engine {
                 submitted,
                 holds_number: true,
                 once,
+                asked: None,
                 looked: None,
             },
         );
@@ -173,7 +174,7 @@ impl Engine {
         self.wait_until(row, tick, Stage::FollowAt(tick));
     }
 
-    pub(super) fn follow_call(&mut self, id: LaneId, row: RowNumber) {
+    pub(super) fn follow_call(&mut self, id: LaneId, row: RowNumber, now: Now) {
         let Some(slot) = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::FollowDue))
         else {
             return;
@@ -182,6 +183,7 @@ impl Engine {
         let request = Self::lookup_of(slot).and_then(|lookup| lane.config.codec.encode_lookup(&lookup));
         if let Some(request) = request {
             slot.stage = Stage::FollowUnderWay;
+            slot.asked = Some(now);
             lane.looking += 1;
             self.call(id, CallFor::Follow(row), request);
         }
@@ -204,8 +206,12 @@ impl Engine {
                 if self.rules == Rules::NotFoundIsFailed && not_found {
                     let ruling = crate::lifecycle::NotFoundRuling::Proved;
                     self.record(row, Event::NotFound { at: now, ruling }, now);
-                } else if let Some(event) = lane.config.follow.judge_look(&slot.topup, &verdict, now) {
-                    self.record(row, event, now);
+                } else {
+                    // A process that stood still reads old answers: "no such order" counts from its question.
+                    let asked = slot.asked.unwrap_or(now);
+                    if let Some(event) = lane.config.follow.judge_look(&slot.topup, &verdict, asked) {
+                        self.record(row, event, now);
+                    }
                 }
                 if let LookupMeaning::Unchanged { halt: Some(halt), .. } = verdict.meaning {
                     self.halt(id, halt, now);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::types::{Clearance, LaneId};
-use crate::domain::{Order, RowNumber, Tick, WallTime};
+use crate::domain::{Now, Order, RowNumber, Tick, WallTime};
 use crate::lifecycle::{PastAttempt, Receipt, TopUp};
 use crate::protocol::{Codec, Lookup};
 
@@ -62,6 +62,8 @@ pub(super) struct Slot {
     pub(super) holds_number: bool,
     /// One look-up is all it gets in this run: only a person can settle it by now.
     pub(super) once: bool,
+    /// When the look-up under way was asked: what its answer says is not newer than that for sure.
+    pub(super) asked: Option<Now>,
     /// When it was last looked up.
     pub(super) looked: Option<Tick>,
 }
