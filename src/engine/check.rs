@@ -150,7 +150,7 @@ impl Engine {
             } else {
                 lane.follow_first = true;
                 if let Some(row) = lane.checks.pop_front() {
-                    self.check_call(id, row);
+                    self.check_call(id, row, now);
                 }
             }
         }
@@ -206,7 +206,7 @@ impl Engine {
         }
     }
 
-    fn check_call(&mut self, id: LaneId, row: RowNumber) {
+    fn check_call(&mut self, id: LaneId, row: RowNumber, now: Now) {
         let Some(slot) = self.slots.get_mut(&row).filter(|slot| matches!(slot.stage, Stage::Checking)) else {
             return;
         };
@@ -219,6 +219,7 @@ impl Engine {
         match request {
             Some(request) => {
                 slot.stage = Stage::CheckUnderWay;
+                slot.asked = Some(now);
                 lane.looking += 1;
                 self.call(id, CallFor::Check(row), request);
             }
@@ -262,7 +263,8 @@ impl Engine {
         match &verdict.meaning {
             LookupMeaning::Failed | LookupMeaning::NotFound => {
                 slot.verify.pop_front();
-                slot.verified = Some(now.tick);
+                // As old as its question: a process that stood still may have read it late.
+                slot.verified = Some(slot.asked.unwrap_or(now).tick);
                 slot.looks = 0;
                 slot.waited = None;
                 if gives_way && verdict.meaning == LookupMeaning::Failed {
