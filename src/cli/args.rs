@@ -1,6 +1,8 @@
 //! What can be typed (`contract.md` 1): syntax only. Nothing here opens a file or reads a variable.
 //! A wrong command line ends with exit code 2.
 
+mod parse;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
+use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
 use super::settings::parse_duration;
 use crate::domain::Money;
 
@@ -406,58 +409,6 @@ pub struct SandboxArgs {
     /// What goes wrong, and how often
     #[arg(long, value_name = "K=V,...")]
     pub faults: Option<String>,
-}
-
-/// `VND=40000`.
-fn parse_total(text: &str) -> Result<Money, String> {
-    let (currency, amount) = text.split_once('=').ok_or("write CUR=AMOUNT, such as VND=40000")?;
-    Money::parse(amount, currency).map_err(|error| error.to_string())
-}
-
-/// A delimiter by its word or itself.
-fn parse_delimiter(text: &str) -> Result<char, &'static str> {
-    match text {
-        "comma" => Ok(','),
-        "semicolon" => Ok(';'),
-        "pipe" => Ok('|'),
-        "tab" | "\\t" => Ok('\t'),
-        _ => one_char(text)
-            .filter(|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\r' | '\n' | '\0'))
-            .ok_or("write one character that stands in no cell, or comma, semicolon, pipe, tab"),
-    }
-}
-
-/// A thousands separator by its word or itself.
-fn parse_thousands(text: &str) -> Result<char, &'static str> {
-    match text {
-        "dot" => Ok('.'),
-        "comma" => Ok(','),
-        "space" => Ok(' '),
-        _ => one_char(text)
-            .filter(|c| matches!(c, '.' | ',' | ' ' | '\''))
-            .ok_or("write `.` or `,`, or dot, comma, space"),
-    }
-}
-
-fn one_char(text: &str) -> Option<char> {
-    let mut chars = text.chars();
-    chars.next().filter(|_| chars.next().is_none())
-}
-
-/// `phone=So dien thoai`.
-fn parse_map(text: &str) -> Result<ColumnMap, &'static str> {
-    let (column, header) = text.split_once('=').ok_or("write COLUMN=HEADER, such as phone=Mobile")?;
-    let (column, header) = (column.trim().to_owned(), header.trim().to_owned());
-    if column.is_empty() || header.is_empty() {
-        return Err("write COLUMN=HEADER, such as phone=Mobile");
-    }
-    Ok(ColumnMap { column, header })
-}
-
-/// A note that says something.
-fn parse_note(text: &str) -> Result<String, &'static str> {
-    let note = text.trim();
-    if note.is_empty() { Err("say who decided and why") } else { Ok(note.to_owned()) }
 }
 
 #[cfg(test)]

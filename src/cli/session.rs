@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::retrying::REBUILT_NOTE;
-use super::settings::{ProviderSettings, Rate, Settings};
+use super::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
 use super::stop::Stop;
 use crate::domain::{Catalogue, Halt, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
 use crate::engine::{
@@ -198,16 +198,15 @@ impl Session {
     /// # Errors
     /// [`Stop`] when the ledger fails.
     pub async fn begin(&self, context: &Context, command: &str) -> Result<(), Stop> {
-        let addresses: BTreeMap<String, String> = context
-            .settings()?
-            .providers
-            .iter()
-            .map(|entry| (entry.name.clone(), entry.base_url().to_string()))
-            .collect();
+        let settings = context.settings()?;
         // A sandbox has another port every time.
         let before = self.ledger.last_run(self.batch.id)?.filter(|_| !context.sandbox);
-        for (name, old) in before.map(|run| run.addresses).unwrap_or_default() {
-            if let Some(new) = addresses.get(&name).filter(|new| **new != old) {
+        let before = before.map(|run| run.settings).unwrap_or_default();
+        for entry in &settings.providers {
+            let (name, new) = (&entry.name, entry.base_url().as_str());
+            if let Some(old) =
+                before.get(&format!("providers.{name}.{ADDRESS_KEY}")).filter(|old| *old != new)
+            {
                 context.terminal.complain(&format!(
                     "Note: {name} was reached at {old} when this batch was last worked on, now at {new}"
                 ));
@@ -219,7 +218,7 @@ impl Session {
             host: host_name(),
             pid: std::process::id(),
             at: self.clock.now(),
-            addresses,
+            settings: settings.described(),
         };
         self.note(event).await
     }

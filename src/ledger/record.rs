@@ -37,9 +37,9 @@ pub enum BatchEvent {
         pid: u32,
         /// When, by both clocks.
         at: Now,
-        /// Where requests went, by provider entry.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        addresses: BTreeMap<String, String>,
+        /// The settings it worked with, by their keys in the configuration (a provider's under
+        /// `providers.<name>.`); no secret.
+        settings: BTreeMap<String, String>,
     },
     /// It ended in order.
     RunEnded {

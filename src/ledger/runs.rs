@@ -22,8 +22,8 @@ pub struct Run {
     pub pid: u32,
     /// When, by both clocks.
     pub started: Now,
-    /// Where its requests went, by provider entry.
-    pub addresses: BTreeMap<String, String>,
+    /// The settings it worked with, by their keys in the configuration (a provider's under `providers.<name>.`).
+    pub settings: BTreeMap<String, String>,
     /// What it halted, in the order it came.
     pub halts: Vec<ProviderHalt>,
     /// How it ended; none while it works, or when it was killed.
@@ -54,9 +54,9 @@ impl Ledger {
         for (at, body) in found {
             let event = serde_json::from_str(&body).map_err(|e| LedgerError::damaged(&self.path, e))?;
             match (event, run.as_mut()) {
-                (BatchEvent::RunStarted { command, user, host, pid, at, addresses }, _) => {
+                (BatchEvent::RunStarted { command, user, host, pid, at, settings }, _) => {
                     let halts = Vec::new();
-                    run = Some(Run { command, user, host, pid, started: at, addresses, halts, ended: None });
+                    run = Some(Run { command, user, host, pid, started: at, settings, halts, ended: None });
                 }
                 (BatchEvent::Halted { provider, halt }, Some(run)) => {
                     run.halts.push(ProviderHalt { provider, halt });

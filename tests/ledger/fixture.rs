@@ -161,7 +161,7 @@ pub fn run_started() -> BatchEvent {
         host: "h".to_owned(),
         pid: 7,
         at: now(0),
-        addresses: std::collections::BTreeMap::new(),
+        settings: std::collections::BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings: what the configuration file, the environment and the secrets together say (`contract.md` 7).
 //! Everything is resolved and checked here, before a command begins; nothing below reads a file or a variable.
 
+mod described;
 mod error;
 mod provider;
 mod raw;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use described::{ADDRESS_KEY, duration_text, rate_text};
 pub use error::{Problem, SecretProblem, SettingsError, UrlProblem};
 pub use provider::ProviderSettings;
 pub use sandbox::{ConnectTopupAccess, PaynicornAccess, SandboxAccess, TutomAccess};
