@@ -16,7 +16,9 @@ use crate::cli::problems::Listing;
 use crate::cli::session::{Preflights, host_name, user_name};
 use crate::cli::spool::spool_if_asked;
 use crate::cli::stop::Stop;
-use crate::cli::survey::{Known, RowProblem, Survey, Surveyor, output_dialect, overrides, policy};
+use crate::cli::survey::{
+    Known, RowProblem, Survey, Surveyor, output_dialect, overrides, phone_plan, policy,
+};
 use crate::cli::twins::Twins;
 use crate::intake::{Overrides, Source};
 use crate::ledger::Ledger;
@@ -63,8 +65,9 @@ struct Done {
 impl Work<'_> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(self.path, self.overrides)?;
-        let policy = policy(self.context.settings()?, self.args.intake.thousands, self.args.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.allow_duplicates);
+        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
     }
 
     async fn judge(&self, reader: Option<&Ledger>) -> Result<Done, Stop> {

@@ -7,9 +7,9 @@ use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
 use crate::cli::settings::ProviderSettings;
 use crate::cli::stop::Stop;
+use crate::cli::survey::phone_plan;
 use crate::domain::{Catalogue, Denomination, PhoneNumber, ProviderKind, Told};
 use crate::net::Client;
-use crate::numbering::PhonePlan;
 use crate::protocol::Question;
 use crate::run::{Asked, ask};
 
@@ -67,7 +67,7 @@ pub async fn products(global: &GlobalArgs, args: &ProductsArgs) -> Result<Exit, 
 }
 
 fn read_phone(context: &Context, entry: &ProviderSettings, text: &str) -> Result<PhoneNumber, Stop> {
-    let plan = PhonePlan::load().map_err(|e| Stop::internal(e.to_string()))?;
+    let plan = phone_plan(context.settings()?)?;
     let default = match entry.countries.as_slice() {
         [country] => Some(*country),
         _ => context.settings()?.default_country,

@@ -16,7 +16,7 @@ use crate::cli::retrying::{Choice, Chooser, Layout};
 use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session, is_rebuilt};
 use crate::cli::stop::Stop;
-use crate::cli::survey::{Known, overrides, policy};
+use crate::cli::survey::{Known, overrides, phone_plan, policy};
 use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
 use crate::domain::{BatchName, Currency, RowNumber};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
@@ -138,7 +138,7 @@ impl Work<'_> {
         if alone {
             policy.caps = crate::admission::Caps::default();
         }
-        Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))
+        Ok(Judge::with_plan(policy, phone_plan(settings)?))
     }
 
     async fn choose(

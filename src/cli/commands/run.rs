@@ -17,7 +17,7 @@ use crate::cli::session::{Preflights, Session};
 use crate::cli::spool::{Spool, spool_if_asked};
 use crate::cli::stop::Stop;
 use crate::cli::survey::{
-    InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
+    InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, phone_plan, policy,
 };
 use crate::cli::twins::Twins;
 use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
@@ -329,7 +329,7 @@ impl Fresh<'_> {
         let source = Source::open(&self.input.path, &self.input.overrides)?;
         let settings = self.context.settings()?;
         let policy = policy(settings, self.args.intake.thousands, self.args.send.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
     }
 
     fn show(&self, survey: &Survey, preflights: &Preflights) -> Result<(), Stop> {
