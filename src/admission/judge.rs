@@ -340,7 +340,14 @@ fn read_amount(
     {
         return Err(wrong(format!("the column says {written}, but the provider sells in {currency}")));
     }
-    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| wrong(problem.to_string()))
+    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| {
+        if cells.columns.place(Column::Amount).is_none() {
+            let message =
+                "the file has no amount column; give one the title amount, or name it with --map amount=TITLE";
+            return wrong(message.to_owned());
+        }
+        wrong(problem.to_string())
+    })
 }
 
 /// Operator names in a provider's spelling, each asked for once.
