@@ -317,7 +317,7 @@ fn an_encoding_a_delimiter_and_a_sheet_that_are_named_are_used_and_stated() {
     let output = place.go(&[["check", "a.csv"].as_slice(), &named].concat());
     assert!(said(&output).contains("a.csv: 1 row (windows-1258, comma)"), "{}", said(&output));
     let next = said(&output);
-    assert!(!next.contains("Next"), "no amount column, nothing to run: {next}");
+    assert!(!next.contains("Next bulk-topup"), "no amount column, nothing to run: {next}");
     let output = place.go(&["check", "a.csv", "--encoding", "latin9"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("no encoding is called \"latin9\""), "{}", said(&output));
@@ -422,4 +422,35 @@ fn a_number_in_a_column_that_is_not_the_phone_column_is_masked_too() {
     let output = place.go(&["check", "b.csv"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(!said(&output).contains("0981234502"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_that_is_refused_does_not_hide_the_sandbox_batch_before_it() {
+    let place = Place::new();
+    place.write("a.csv", "phone,amount\n0912341101,20000\n02812345678,20000\n");
+    assert_eq!(place.go(&["run", "a.csv", "--yes"]).status.code(), Some(3));
+    let again = place.go(&["run", "a.sandbox.results.csv", "--yes"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said(&again).contains("bulk-topup retry"), "{}", said(&again));
+    let results = std::fs::read_to_string(place.path("a.sandbox.results.csv")).unwrap();
+    place.write("fixed.csv", &results.replace("02812345678,", "0981234502,"));
+    let output = place.go(&["retry", "fixed.csv", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!said(&output).contains("does not know"), "{}", said(&output));
+}
+
+#[test]
+fn what_to_do_next_is_said_at_the_end_of_a_check() {
+    let place = Place::new();
+    for (text, next) in [
+        ("0912341101,20000\n", "Next bulk-topup run a.csv --sandbox"),
+        ("0912341101,20000\nx,1\n", "or correct the rows above and check again"),
+        ("x,1\n", "no row can be sent as it stands fingerprint"),
+        ("x,1\n", "Next correct the file and check it again"),
+        ("", "the file has a header and no rows"),
+    ] {
+        place.write("a.csv", &format!("phone,amount\n{text}"));
+        let told = said(&place.go(&["check", "a.csv"]));
+        assert!(told.contains(next), "{next} is not in {told}");
+    }
 }

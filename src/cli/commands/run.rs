@@ -372,6 +372,9 @@ impl Fresh<'_> {
                 survey.totals.invalid_rows()
             )));
         }
+        if survey.totals.rows == 0 {
+            return Err(Stop::refused("the file has a header and no rows: nothing was sent"));
+        }
         if survey.totals.ready == 0 {
             return Err(Stop::refused("no row can be sent as it stands: nothing was sent"));
         }
