@@ -75,6 +75,7 @@ fn every_dialect_of_the_samples_is_read_as_its_user_meant_it() {
         ("bars.txt", "UTF-8, bar", 3, airtime),
         ("tabs.tsv", "UTF-8, tab", 3, airtime),
         ("workbook.xlsx", "workbook, sheet \"T11\"", 3, airtime),
+        ("libreoffice.ods", "workbook, sheet \"T11\"", 3, "90000"),
         ("gb18030.csv", "gb18030, comma", 2, "0"),
     ] {
         place.sample(&format!("dialects/{name}"));
@@ -96,7 +97,7 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
     place.sample("mistakes.csv");
     let told = place.json(&["check", "mistakes.csv", "--problems", "wrong.csv"]);
     assert_adds_up(&told);
-    assert_eq!((&told["ready"], &told["invalid"]), (&4.into(), &20.into()));
+    assert_eq!((&told["ready"], &told["invalid"]), (&4.into(), &24.into()));
     for (row, reason, word) in [
         (4, "bad_phone", "Excel dropped digits"),
         (5, "bad_phone", "two numbers"),
@@ -118,6 +119,10 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
         (22, "bad_row", "4 cells"),
         (23, "bad_row", "6 cells"),
         (24, "bad_phone", "country column"),
+        (25, "bad_phone", "an error of the spreadsheet"),
+        (26, "bad_phone", "too narrow"),
+        (27, "bad_phone", "a total, a note"),
+        (28, "bad_amount", "a date"),
     ] {
         let problems = told["problems"].as_array().unwrap();
         let found = problems.iter().find(|problem| problem["row"] == row).unwrap_or_else(|| panic!("{row}"));
@@ -126,7 +131,7 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
     }
     let listed = std::fs::read_to_string(place.path("wrong.csv")).unwrap();
     assert!(listed.starts_with("\u{feff}row,line,column,value,reason,message\r\n"), "{listed}");
-    assert_eq!(csv::Reader::from_reader(listed.as_bytes()).records().count(), 20);
+    assert_eq!(csv::Reader::from_reader(listed.as_bytes()).records().count(), 24);
     let again = place.go(&["check", "mistakes.csv", "--problems", "wrong.csv"]);
     assert_eq!(again.status.code(), Some(2), "a file that stands there is not overwritten");
     assert_eq!(std::fs::read_to_string(place.path("wrong.csv")).unwrap(), listed);

@@ -9,6 +9,7 @@ mod encoding;
 mod fault;
 mod foreign;
 mod hidden;
+mod hidden_xls;
 mod records;
 mod results;
 mod row;
