@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
-use super::settings::parse_duration;
 use crate::domain::Money;
+use crate::settings::parse_duration;
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]

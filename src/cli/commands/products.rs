@@ -4,14 +4,13 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{GlobalArgs, ProductsArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::settings::ProviderSettings;
-use crate::cli::stop::Stop;
 use crate::domain::{Catalogue, Denomination, PhoneNumber, ProviderKind, Told};
+use crate::job::{Exit, Stop};
 use crate::net::Client;
 use crate::numbering::PhonePlan;
 use crate::protocol::Question;
 use crate::run::{Asked, ask};
+use crate::settings::ProviderSettings;
 
 /// `products`.
 ///
