@@ -68,6 +68,9 @@ pub struct Flags {
 #[serde(deny_unknown_fields)]
 struct Judging {
     default_country: Option<Country>,
+    /// SHA-256 of each of the user's phone plans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    phone_plans: BTreeMap<Country, String>,
     providers: Vec<Provider>,
     max_row: BTreeMap<Currency, String>,
     max_number: BTreeMap<Currency, String>,
@@ -136,6 +139,7 @@ impl Judging {
         });
         Self {
             default_country: settings.default_country,
+            phone_plans: settings.phone_plan_digests(),
             providers: providers.collect(),
             max_row: caps(&limits.max_row),
             max_number: caps(&limits.max_number),
@@ -353,6 +357,10 @@ fn differences(place: &str, then: &Value, now: &Value, found: &mut Vec<String>) 
             }
         }
         (old, new) if old == new => {}
-        (old, new) => found.push(format!("{place} was {old} and is {new}")),
+        (old, new) => {
+            let shown =
+                |value: &Value| if value.is_null() { "not set".to_owned() } else { value.to_string() };
+            found.push(format!("{place} was {} and is {}", shown(old), shown(new)));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::guards::{check_day_cap, repeats_since, worth_of};
 use super::preflights::Preflights;
 use super::stop::Stop;
-use super::survey::{InputFile, Known, Survey, Surveyor, notes_of, output_dialect, policy};
+use super::survey::{InputFile, Known, Survey, Surveyor, notes_of, output_dialect, phone_plan, policy};
 use super::twins::Twins;
 use crate::admission::Judged;
 use crate::domain::{Catalogue, Refusal, WallTime};
@@ -174,7 +174,7 @@ impl<'a> Judging<'a> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(&self.input.path, &self.input.overrides)?;
         let policy = policy(self.settings, self.options.thousands, self.options.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        Ok(Surveyor::new(source, policy, phone_plan(self.settings)?, known))
     }
 }
 

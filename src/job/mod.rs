@@ -31,6 +31,6 @@ pub use standing::Standing;
 pub use stop::Stop;
 pub use survey::{
     InputFile, Known, NoteGroup, ProblemGroup, RowProblem, Survey, Surveyor, hash_file, notes_of,
-    output_dialect, policy,
+    output_dialect, phone_plan, policy,
 };
 pub use twins::{Twin, Twins};

@@ -14,6 +14,7 @@ use crate::domain::{
 };
 use crate::intake::{Column, Columns, Dialect, Digest, LineEnd, Overrides, RawRow, Source};
 use crate::ledger::{BatchId, Ledger};
+use crate::numbering::PhonePlan;
 use crate::protocol::rules;
 use crate::report::OutputDialect;
 use crate::settings::{Limits, Settings};
@@ -79,6 +80,14 @@ pub fn output_dialect(dialect: &Dialect) -> OutputDialect {
         crlf: workbook || dialect.line_end == LineEnd::CrLf,
         bom: dialect.results_bom(),
     }
+}
+
+/// The phone plans of the settings.
+///
+/// # Errors
+/// [`Stop`] when a table that comes with the program is damaged.
+pub fn phone_plan(settings: &Settings) -> Result<PhonePlan, Stop> {
+    settings.phone_plan().map_err(|e| Stop::internal(e.to_string()))
 }
 
 /// What the settings say about judging.
@@ -301,24 +310,19 @@ pub struct Surveyor<'a> {
 }
 
 impl<'a> Surveyor<'a> {
-    /// Begins a pass.
-    ///
-    /// # Errors
-    /// [`Stop`] when the phone plans cannot be read.
-    pub fn new(source: Source, policy: Policy, known: &'a Known<'a>) -> Result<Self, Stop> {
-        Ok(Self {
+    /// Begins a pass with the phone plans of the settings.
+    pub fn new(source: Source, policy: Policy, plan: PhonePlan, known: &'a Known<'a>) -> Self {
+        Self {
             columns: source.columns().clone(),
             source,
             max_batch: policy.caps.max_batch.clone(),
-            judge: Judge::new(policy)
-                .map_err(|e| Stop::internal(e.to_string()))?
-                .spill_to(tempfile::tempfile),
+            judge: Judge::with_plan(policy, plan).spill_to(tempfile::tempfile),
             known,
             twins: None,
             row: RawRow::default(),
             found: Found::default(),
             later: None,
-        })
+        }
     }
 
     /// Compares the file with batches of late, too.

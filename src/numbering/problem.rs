@@ -103,15 +103,17 @@ pub enum PhoneProblem {
         /// National beginnings.
         starts: String,
     },
-    /// An 11-digit number of before 2018 in Vietnam.
+    /// A number of before its prefix lost a digit, as those with 11 digits in Vietnam in 2018.
     #[error(
-        "this is an old number: {old} became {new} in 2018, the last seven digits stayed; if the person still has it, write {new} and those seven digits"
+        "this is an old number: {old} became {new}, the last {stayed} digits stayed; if the person still has it, write {new} and those {stayed} digits"
     )]
     Moved {
         /// Old prefix, national form.
         old: String,
         /// Its successor.
         new: String,
+        /// Digits after them.
+        stayed: usize,
     },
     /// A block that no person has.
     #[error("numbers that begin so belong to {0} and cannot be topped up")]

@@ -19,6 +19,11 @@ impl Settings {
         let mut all = BTreeMap::new();
         let country = self.default_country.map(|country| country.to_string());
         all.insert("default_country".to_owned(), country.unwrap_or_else(|| "none".to_owned()));
+        for plan in &self.phone_plans {
+            // Enough of the digest to tell one version of the file from another.
+            let digest: String = plan.sha256.chars().take(16).collect();
+            all.insert(format!("phone_plans.{}", plan.country), format!("{} sha256 {digest}", plan.named));
+        }
         let limits = &self.limits;
         all.insert("limits.repeat_window".to_owned(), duration_text(limits.repeat_window));
         let caps: [(&str, &Caps); 4] = [

@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::domain::ProviderKind;
+use crate::domain::{Country, ProviderKind};
+use crate::numbering::PlanProblem;
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +114,25 @@ pub enum Problem {
     /// A secret that cannot be had.
     #[error("{0}")]
     Secret(SecretProblem),
+    /// A phone plan that cannot be read.
+    #[error("the phone plan {} cannot be read: {why}", file.display())]
+    PlanUnreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Two phone plans for one country.
+    #[error("{other:?} is a phone plan of {country} already; a country has one")]
+    PlanTwice {
+        /// The country.
+        country: Country,
+        /// The file named before.
+        other: String,
+    },
+    /// Something in a phone plan.
+    #[error("{0}")]
+    Plan(PlanProblem),
     /// A ledger this build cannot use.
     #[error("PostgreSQL is not supported by this build; name an SQLite file instead")]
     Postgres,

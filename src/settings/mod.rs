@@ -3,6 +3,7 @@
 
 mod described;
 mod error;
+mod plans;
 mod provider;
 mod raw;
 mod sandbox;
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 
 pub use described::{ADDRESS_KEY, duration_text, rate_text};
 pub use error::{Problem, SecretProblem, SettingsError, UrlProblem};
+pub use plans::PlanFile;
 pub use provider::ProviderSettings;
 pub use sandbox::{ConnectTopupAccess, PaynicornAccess, SandboxAccess, TutomAccess};
 pub use values::{Caps, Rate, ValueError, parse_duration, parse_rate};
@@ -34,7 +36,7 @@ use secret::Keyring;
 pub const FILE_NAME: &str = "bulk-topup.toml";
 /// Variable that names the configuration file.
 pub const FILE_VARIABLE: &str = "BULK_TOPUP_CONFIG";
-/// A configuration has a few hundred lines; more is another file.
+/// A configuration or phone plan has a few hundred lines; more is another file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Everything that is configured.
@@ -46,6 +48,8 @@ pub struct Settings {
     pub ledger: LedgerLocation,
     /// Country of numbers that name none.
     pub default_country: Option<Country>,
+    /// Phone plans of the user's own, at most one for a country.
+    pub phone_plans: Vec<PlanFile>,
     /// Caps.
     pub limits: Limits,
     /// Where callbacks come in; none: they are not received.
@@ -209,16 +213,20 @@ fn find(
 }
 
 fn read_text(file: &Path) -> Result<String, SettingsError> {
-    use std::io::Read;
     let unreadable = |source| SettingsError::Unreadable { file: file.to_owned(), source };
+    read_bounded(file).map_err(unreadable)
+}
+
+/// A text file that is no longer than one of ours may be.
+fn read_bounded(file: &Path) -> std::io::Result<String> {
+    use std::io::Read;
     let mut text = String::new();
     let limit = FILE_BYTES_MAX.saturating_add(1);
-    let open = std::fs::File::open(file).map_err(unreadable)?;
-    let read = open.take(limit).read_to_string(&mut text).map_err(unreadable)?;
+    let read = std::fs::File::open(file)?.take(limit).read_to_string(&mut text)?;
     if u64::try_from(read).is_ok_and(|read| read < limit) {
         return Ok(text);
     }
-    Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is longer than 1 MiB")))
+    Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"))
 }
 
 fn resolve(
@@ -228,6 +236,7 @@ fn resolve(
     dirs: &UserDirs,
 ) -> Result<Settings, SettingsError> {
     let ledger = ledger(&raw, place, keyring.folder, dirs)?;
+    let phone_plans = plans::load(&raw.phone_plans, place, keyring.folder)?;
     let listen = raw.listen.map(|raw| listen(raw, place, keyring)).transpose()?;
     let mut providers: Vec<ProviderSettings> = Vec::new();
     for (index, raw) in raw.providers.into_iter().enumerate() {
@@ -247,7 +256,8 @@ fn resolve(
     }
     let file = Some(place.file.to_owned());
     let default_country = raw.default_country;
-    Ok(Settings { file, ledger, default_country, limits: limits(raw.limits), listen, providers })
+    let limits = limits(raw.limits);
+    Ok(Settings { file, ledger, default_country, phone_plans, limits, listen, providers })
 }
 
 fn ledger(

@@ -17,6 +17,8 @@ pub(super) struct RawFile {
     pub(super) ledger: Option<Spanned<String>>,
     pub(super) default_country: Option<Country>,
     #[serde(default)]
+    pub(super) phone_plans: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) limits: RawLimits,
     pub(super) listen: Option<RawListen>,
     #[serde(default)]

@@ -90,7 +90,15 @@ impl Settings {
             provider("nigeria", ProviderKind::Paynicorn, nigeria.app_key, Country::NG, paynicorn),
         ];
         let limits = Limits::default();
-        Ok(Self { file: None, ledger, default_country: Some(Country::VN), limits, listen: None, providers })
+        Ok(Self {
+            file: None,
+            ledger,
+            default_country: Some(Country::VN),
+            phone_plans: Vec::new(),
+            limits,
+            listen: None,
+            providers,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a configuration means and where it is found.
 
+mod plans;
 mod refusals;
 
 use std::path::{Path, PathBuf};

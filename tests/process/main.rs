@@ -12,6 +12,7 @@
 
 mod caps;
 mod checker;
+mod checks;
 mod disks;
 mod doctored;
 mod evidence;

@@ -16,8 +16,8 @@ use crate::cli::spool::spool_if_asked;
 use crate::intake::{Overrides, Source};
 use crate::job::guards::{over_day, repeats_since, worth_of};
 use crate::job::{
-    Exit, Known, Preflights, RowProblem, Stop, Survey, Surveyor, Twins, host_name, output_dialect, policy,
-    sums_line, user_name,
+    Exit, Known, Preflights, RowProblem, Stop, Survey, Surveyor, Twins, host_name, output_dialect,
+    phone_plan, policy, sums_line, user_name,
 };
 use crate::ledger::Ledger;
 
@@ -63,8 +63,9 @@ struct Done {
 impl Work<'_> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(self.path, self.overrides)?;
-        let policy = policy(self.context.settings()?, self.args.intake.thousands, self.args.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.allow_duplicates);
+        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
     }
 
     async fn judge(&self, reader: Option<&Ledger>) -> Result<Done, Stop> {

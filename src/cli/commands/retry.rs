@@ -17,7 +17,8 @@ use crate::domain::{BatchName, Currency, RowNumber};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
 use crate::job::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
 use crate::job::{
-    Amounts, Exit, Known, Preflights, Session, Standing, Stop, absolute, is_rebuilt, policy, sums_line,
+    Amounts, Exit, Known, Preflights, Session, Standing, Stop, absolute, is_rebuilt, phone_plan, policy,
+    sums_line,
 };
 use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
@@ -137,7 +138,7 @@ impl Work<'_> {
         if alone {
             policy.caps = crate::admission::Caps::default();
         }
-        Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))
+        Ok(Judge::with_plan(policy, phone_plan(settings)?))
     }
 
     async fn choose(
