@@ -7,7 +7,7 @@ use crate::admission::Totals;
 use crate::domain::grouped;
 use crate::domain::{Currency, ProviderKind, Reason, Told};
 use crate::intake::Dialect;
-use crate::job::{NoteGroup, Preflights, Survey};
+use crate::job::{NoteGroup, Preflights, RowProblem, Survey};
 use crate::run::Asked;
 use crate::settings::{ProviderSettings, Rate, Settings};
 use rust_decimal::Decimal;
@@ -31,14 +31,14 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     for (reason, group) in &survey.problems {
         text.push_str(&format!("  {:>11}  {reason}\n", grouped(&group.rows.to_string())));
         for problem in &group.first {
-            let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
-            let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
+            let value = shown_cell(survey, terminal, problem);
             let place = if problem.column.is_empty() {
                 String::new()
             } else {
                 format!("{} {:?}: ", problem.column, shorten(&value))
             };
-            let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
+            let message = terminal.text(&problem.message);
+            let words = format!("row {} (line {}): {place}{message}", problem.row, problem.line);
             text.push_str(&wrapped(15, &words));
         }
         let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
@@ -54,6 +54,16 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     }
     text.push_str(&money(totals));
     text
+}
+
+/// A cell for a screen: a phone cell is masked, but not the words that stand where a number should.
+fn shown_cell(survey: &Survey, terminal: &Terminal, problem: &RowProblem) -> String {
+    let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
+    if phone && problem.value.chars().any(char::is_numeric) {
+        terminal.phone(&problem.value)
+    } else {
+        terminal.text(&problem.value)
+    }
 }
 
 /// `row 4`, `3 rows: 4, 17, 20`, `29 rows: 4, 17, ... and 19 more`.

@@ -68,8 +68,7 @@ impl Layout {
     ) -> Result<Self, Stop> {
         let ledger = Columns::find(&batch.header, 1, map)
             .map_err(|fault| Stop::refused(format!("the header of batch {}: {fault}", batch.name)))?;
-        let place = |title: &String| file_header.iter().position(|other| other == title);
-        Ok(Self { file: file.clone(), ledger, places: batch.header.iter().map(place).collect() })
+        Ok(Self { file: file.clone(), ledger, places: places(&batch.header, file_header) })
     }
 
     /// Whether the cells that stand for number and amount are those that the recorded order was read from: a
@@ -101,6 +100,16 @@ impl Layout {
         };
         self.places.iter().enumerate().map(cell).collect()
     }
+}
+
+/// For every title of a batch its place in a file. Of equal titles, and of columns without one, the first is the
+/// first, the second the second.
+fn places(batch: &[String], file: &[String]) -> Vec<Option<usize>> {
+    let of = |(index, title): (usize, &String)| {
+        let before = batch.iter().take(index).filter(|other| *other == title).count();
+        file.iter().enumerate().filter(|(_, other)| *other == title).nth(before).map(|(place, _)| place)
+    };
+    batch.iter().enumerate().map(of).collect()
 }
 
 /// Judges the rows of a results file against the ledger.

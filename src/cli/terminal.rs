@@ -83,6 +83,11 @@ impl Terminal {
         if self.show_phones { digits.to_owned() } else { crate::domain::mask_digits(digits) }
     }
 
+    /// A text for a screen that may hold numbers, such as a cell of a column mixed up with another.
+    pub fn text(&self, text: &str) -> String {
+        if self.show_phones { text.to_owned() } else { crate::domain::mask_numbers(text) }
+    }
+
     /// Asks on stderr and reads a line of stdin; none at its end.
     pub fn ask(&self, question: &str) -> Option<String> {
         let mut err = std::io::stderr().lock();

@@ -18,7 +18,7 @@ pub use ids::{Attempt, BatchName, IdError, ProviderRef, RowNumber, TransactionId
 pub use money::{Currency, Money, MoneyError, grouped};
 pub use order::{Goods, Order};
 pub use outcome::{Next, Reason, Status};
-pub use phone::{Country, PhoneError, PhoneNumber, mask_digits};
+pub use phone::{Country, PhoneError, PhoneNumber, mask_digits, mask_numbers};
 pub use provider::{AccountId, ProviderKind};
 pub use secret::Secret;
 pub use time::{Boot, Now, Tick, WallTime};

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use super::between::Between;
 use super::program::Ended;
 use super::retry::{assert_state, priced, retry, state};
 use super::rows::{Country, Row};
@@ -188,4 +189,112 @@ fn a_batch_that_goes_on_is_held_against_its_plan_and_goes_on_with_it() {
     assert_exit(&ended, 0);
     world.assert_sound(&ended, true);
     assert_eq!(world.requests(), sent + 2);
+}
+
+/// Replaces a text of the configuration.
+fn replace(world: &World, from: &str, to: &str) {
+    let text = fs::read_to_string(world.config_path()).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(world.config_path(), text.replace(from, to)).unwrap();
+}
+
+/// Puts a relay before the sandbox; only the first requests are answered.
+fn between(world: &World, answered: usize) -> Between {
+    let addr = world.sandbox.as_ref().unwrap().addr.clone();
+    let between = Between::new(&addr, answered);
+    replace(world, &addr, &between.addr);
+    between
+}
+
+fn chinese(count: usize) -> Vec<Row> {
+    (0..count).map(|n| Row { product: "6GB".to_owned(), ..priced(Country::China, n, "9000", "") }).collect()
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_leaves_its_rows_as_the_file_shows_them_and_nobody_takes_it_for_clean() {
+    let _shared = share();
+    let mut world = World::new("", 1, &[chinese(2), vietnamese(&["0912345678"])].concat());
+    world.sandbox = None;
+    world.configure();
+    let ended = check(&world, &["--online", "--json"]);
+    assert_exit(&ended, 1);
+    let told = json(&ended);
+    assert_eq!((&told["rows"], &told["ready"], &told["invalid"]), (&3.into(), &3.into(), &0.into()));
+    assert!(ended.stderr.contains("china told nothing about 2 rows"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("vietnam: "), "{}", ended.stderr);
+    let ended = check(&world, &["--online", "--write-plan", "plan.json"]);
+    assert_exit(&ended, 2);
+    assert!(ended.stderr.contains("not every provider answered: no plan was written"), "{}", ended.stderr);
+    assert!(!world.path("work/plan.json").exists());
+}
+
+#[test]
+fn a_provider_that_falls_silent_is_asked_only_so_often_and_named() {
+    let _shared = share();
+    let world = World::new("", 1, &chinese(40));
+    let between = between(&world, 4);
+    let ended = check(&world, &["--online", "--json"]);
+    assert_exit(&ended, 1);
+    let told = json(&ended);
+    assert_eq!((&told["rows"], &told["ready"]), (&40.into(), &40.into()));
+    // The list, three answers, and then silences until it is left alone: at most as many more as are under way.
+    let asked = between.seen().len();
+    assert!((5..=4 + 8 + 2 * 16).contains(&asked), "{asked} requests");
+    assert!(ended.stderr.contains("china told nothing about 37 rows: "), "{}", ended.stderr);
+    let priced: u64 =
+        told["totals"].as_array().unwrap().iter().map(|line| line["unpriced"].as_u64().unwrap()).sum();
+    assert_eq!(priced, 37, "{told}");
+    assert_eq!(world.requests(), 0);
+}
+
+#[test]
+fn a_provider_that_refuses_our_credentials_is_named_with_its_own_words_and_spends_nothing() {
+    let _shared = share();
+    let mut rows = chinese(2);
+    rows.extend(vietnamese(&["0912345678"]));
+    rows.push(priced(Country::Nigeria, 3, "8000", "500"));
+    let world = World::new("", 1, &rows);
+    replace(&world, "{ env = \"T_APP_KEY\" }", "{ env = \"P_APP_KEY\" }");
+    let ended = check(&world, &["--online", "--json"]);
+    assert_exit(&ended, 1);
+    let told = json(&ended);
+    assert_eq!((&told["rows"], &told["ready"]), (&4.into(), &4.into()));
+    assert!(ended.stderr.contains("china told nothing about 2 rows: "), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("nigeria") && !ended.stderr.contains("vietnam"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(super::world::PAYNICORN_APP_KEY), "{}", ended.stderr);
+    assert_eq!(world.requests(), 0);
+}
+
+#[test]
+fn look_ups_of_a_check_keep_to_the_query_rate_and_ask_about_every_number_once() {
+    let _shared = share();
+    let world = World::new("", 1, &chinese(9));
+    replace(&world, "query_rate = \"200/s\"", "query_rate = \"5/s\"");
+    let between = between(&world, usize::MAX);
+    let begun = std::time::Instant::now();
+    let ended = check(&world, &["--online", "--json"]);
+    let took = begun.elapsed();
+    assert_exit(&ended, 0);
+    let told = json(&ended);
+    assert_eq!((&told["ready"], &told["totals"][0]["unpriced"]), (&9.into(), &0.into()), "{told}");
+    let asked = between.seen().len();
+    assert_eq!(asked, 10, "the list and nine numbers: {:?}", between.seen());
+    // A slow machine makes this longer, never shorter.
+    let least = std::time::Duration::from_millis(200) * u32::try_from(asked - 1).unwrap();
+    assert!(took >= least, "{asked} requests in {took:?}");
+}
+
+#[test]
+fn columns_with_equal_titles_or_none_keep_their_cells_over_a_retry() {
+    let _shared = share();
+    let world = World::new("", 1, &vietnamese(&["0912345678"]));
+    let text = "phone,amount,Name,,Name,\n0912345678,20000,An,1,Nguyen,2\n02812345678,20000,Chi,3,Le,4\n";
+    fs::write(&world.input, text).unwrap();
+    assert_exit(&world.topup(&[]), 3);
+    let results = fs::read_to_string(&world.results).unwrap();
+    fs::write(&world.results, results.replace("02812345678,", "0981234502,")).unwrap();
+    assert_exit(&retry(&world, "payroll.results.csv", &[]), 0);
+    let again = fs::read_to_string(world.path("work/payroll.results-2.csv")).unwrap();
+    let own: Vec<&str> = again.lines().map(|line| line.split(",succeeded").next().unwrap()).collect();
+    assert_eq!(own[1..], ["0912345678,20000,An,1,Nguyen,2", "0981234502,20000,Chi,3,Le,4"]);
 }

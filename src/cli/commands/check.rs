@@ -231,11 +231,13 @@ impl Work<'_> {
         for over in &survey.over {
             terminal.data(&format!("  {over}"));
         }
-        let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
-        terminal.data(&format!(
-            "  total {}; sending takes about {time}",
-            sums_line(&survey.totals.by_currency())
-        ));
+        if survey.totals.ready > 0 {
+            let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
+            let sums = sums_line(&survey.totals.by_currency());
+            terminal.data(&format!("  total {sums}; sending takes about {time}"));
+        } else {
+            terminal.data("  no row can be sent as it stands");
+        }
         terminal.data(&format!("  fingerprint {}", done.plan.fingerprint()));
         if let Some(path) = self.args.problems.as_deref() {
             terminal.data(&format!("  all problems: {}", path.display()));
