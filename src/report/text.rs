@@ -1,0 +1,234 @@
+//! Numbers, times and foreign texts as people read them. Pure; no float.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::domain::{WallTime, mask_digits};
+
+/// Characters of a foreign text that are shown; a longer one is cut, and says so.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
+pub fn grouped(plain: &str) -> String {
+    let (whole, rest) = plain.split_once('.').map_or((plain, None), |(whole, rest)| (whole, Some(rest)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut text = String::from(sign);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(rest) = rest {
+        text.push('.');
+        text.push_str(rest);
+    }
+    text
+}
+
+/// A count in groups of three.
+pub(super) fn count(number: u64) -> String {
+    grouped(&number.to_string())
+}
+
+/// An amount in groups of three, without zeros at its end.
+pub(super) fn amount(amount: Decimal) -> String {
+    grouped(&amount.normalize().to_string())
+}
+
+/// `1 row`, `12 rows`.
+pub(super) fn rows(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "row" } else { "rows" })
+}
+
+/// A share in percent with one decimal, never rounded up: `100 %` means all, `0 %` means none.
+pub(super) fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    let permille = u128::from(part) * 1000 / u128::from(whole);
+    match (part, permille) {
+        (0, _) => "0 %".to_owned(),
+        (_, 0) => "under 0.1 %".to_owned(),
+        (_, 1000) => "100 %".to_owned(),
+        (_, permille) => format!("{}.{} %", permille / 10, permille % 10),
+    }
+}
+
+/// A time that passed: `420 ms`, `1.25 s`, `12.3 s`, `3 m 05 s`, `2 h 05 m`, `3 d 4 h`.
+pub(super) fn took(time: Duration) -> String {
+    let (ms, s) = (time.as_millis(), time.as_secs());
+    match s {
+        0 => format!("{ms} ms"),
+        1..10 => format!("{}.{:02} s", s, ms % 1000 / 10),
+        10..60 => format!("{}.{} s", s, ms % 1000 / 100),
+        60..3_600 => format!("{} m {:02} s", s / 60, s % 60),
+        3_600..86_400 => format!("{} h {:02} m", s / 3_600, s / 60 % 60),
+        _ => format!("{} d {} h", s / 86_400, s / 3_600 % 24),
+    }
+}
+
+/// `2026-11-22 09:02:11`, in UTC.
+pub(super) fn moment(at: WallTime) -> String {
+    let text = at.rfc3339();
+    let (day, time) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{day} {}", time.get(..8).unwrap_or(time))
+}
+
+/// `09:02:11`, in UTC.
+pub(super) fn clock(at: WallTime) -> String {
+    moment(at).split_once(' ').map(|(_, time)| time.to_owned()).unwrap_or_default()
+}
+
+/// A text that somebody else wrote, on one line: what a screen would not show, or would use to turn the line
+/// around (control, direction and zero-width characters), is spelled out, and a text without end is cut. It is
+/// still to be escaped.
+pub(super) fn clean(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(SHOWN_CHARS_MAX * 4));
+    for (i, c) in text.chars().enumerate() {
+        if i == SHOWN_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        match c {
+            '\r' | '\n' | '\u{2028}' | '\u{2029}' => shown.push('⏎'),
+            '\t' => shown.push(' '),
+            c if is_hidden(c) => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Control characters, direction marks and overrides, zero-width characters, tags, noncharacters.
+fn is_hidden(c: char) -> bool {
+    let nonchar = u32::from(c) & 0xFFFE == 0xFFFE;
+    c.is_control()
+        || nonchar
+        || matches!(c,
+            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FDD0}'..='\u{FDEF}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Hides numbers in texts: of a row, every run of digits that its own number shows in; of other texts, every run
+/// as long as a phone number.
+#[derive(Clone, Debug)]
+pub(super) struct Veil {
+    show: bool,
+    /// The last digits of the row's number.
+    tail: Option<String>,
+}
+
+/// So many equal last digits make a run of digits the row's number.
+const TAIL: usize = 6;
+
+impl Veil {
+    /// For texts of no row in particular.
+    pub(super) fn new(show: bool) -> Self {
+        Self { show, tail: None }
+    }
+
+    /// For the texts of a row, whose number is written so.
+    pub(super) fn of(show: bool, phone: &str) -> Self {
+        let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
+        let tail = digits.len().checked_sub(TAIL).and_then(|from| digits.get(from..));
+        Self { show, tail: tail.map(|tail| tail.iter().collect()) }
+    }
+
+    /// A cell that is a number.
+    pub(super) fn phone(&self, text: &str) -> String {
+        clean(&if self.show { text.to_owned() } else { mask_digits(text) })
+    }
+
+    /// A text that may name a number.
+    pub(super) fn text(&self, text: &str) -> String {
+        if self.show {
+            return clean(text);
+        }
+        let (mut shown, mut run) = (String::with_capacity(text.len()), String::new());
+        for c in text.chars() {
+            if c.is_ascii_digit() {
+                run.push(c);
+                continue;
+            }
+            self.end(&mut shown, &mut run);
+            shown.push(c);
+        }
+        self.end(&mut shown, &mut run);
+        clean(&shown)
+    }
+
+    fn end(&self, shown: &mut String, run: &mut String) {
+        let hide = match &self.tail {
+            Some(tail) => run.contains(tail.as_str()),
+            None => (9..=15).contains(&run.len()),
+        };
+        shown.push_str(&if hide { mask_digits(run) } else { run.clone() });
+        run.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (plain, shown) in
+            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")]
+        {
+            assert_eq!(grouped(plain), shown);
+        }
+    }
+
+    #[test]
+    fn a_share_is_all_only_when_it_is_all() {
+        for (part, whole, shown) in [
+            (0, 5, "0 %"),
+            (1, 5_000, "under 0.1 %"),
+            (4_999, 5_000, "99.9 %"),
+            (1, 3, "33.3 %"),
+            (5, 5, "100 %"),
+            (u64::MAX - 1, u64::MAX, "99.9 %"),
+            (0, 0, "–"),
+        ] {
+            assert_eq!(share(part, whole), shown);
+        }
+    }
+
+    #[test]
+    fn a_time_is_told_as_fine_as_it_matters() {
+        for (ms, shown) in [
+            (0, "0 ms"),
+            (420, "420 ms"),
+            (1_259, "1.25 s"),
+            (59_960, "59.9 s"),
+            (185_000, "3 m 05 s"),
+            (7_500_000, "2 h 05 m"),
+            (273_600_000, "3 d 4 h"),
+        ] {
+            assert_eq!(took(Duration::from_millis(ms)), shown);
+        }
+        assert_eq!(moment(WallTime(1_500_000)), "1970-01-01 00:00:01");
+        assert_eq!(clock(WallTime(1_500_000)), "00:00:01");
+    }
+
+    #[test]
+    fn what_hides_or_turns_a_line_is_spelled_out() {
+        assert_eq!(clean("a\u{202E}b\u{0}c\r\nd\te"), "a⟨U+202E⟩b⟨U+0000⟩c⏎⏎d e");
+        assert_eq!(clean("Nguyễn Văn An, 王伟, שלום"), "Nguyễn Văn An, 王伟, שלום");
+        assert_eq!(clean(&"x".repeat(500)).chars().count(), SHOWN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn a_rows_number_is_hidden_in_every_spelling_and_nothing_else() {
+        let veil = Veil::of(false, "84912345601");
+        assert_eq!(veil.phone("84912345601"), "8491****601");
+        assert_eq!(veil.text("no 0912345601, order 20260102030405"), "no 0912***601, order 20260102030405");
+        assert_eq!(veil.text("VT84912345601X"), "VT8491****601X");
+        assert_eq!(Veil::new(false).text("asked for 84912345601, ticket 4711"), "asked for 8491****601, ticket 4711");
+        assert_eq!(Veil::of(true, "84912345601").text("no 0912345601"), "no 0912345601");
+    }
+}
