@@ -42,16 +42,17 @@ pub(super) fn rows(number: u64) -> String {
     format!("{} {}", count(number), if number == 1 { "row" } else { "rows" })
 }
 
-/// A share in percent with one decimal, never rounded up: `100 %` means all, `0 %` means none.
+/// A share in percent with one decimal: `100 %` means all, `0 %` means none, however close others come.
 pub(super) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
-    let permille = u128::from(part) * 1000 / u128::from(whole);
+    let permille = (u128::from(part) * 2_000 / u128::from(whole)).div_ceil(2);
     match (part, permille) {
         (0, _) => "0 %".to_owned(),
         (_, 0) => "under 0.1 %".to_owned(),
-        (_, 1000) => "100 %".to_owned(),
+        (part, _) if part >= whole => "100 %".to_owned(),
+        (_, 1000..) => "99.9 %".to_owned(),
         (_, permille) => format!("{}.{} %", permille / 10, permille % 10),
     }
 }
@@ -61,6 +62,7 @@ pub(super) fn took(time: Duration) -> String {
     let (ms, s) = (time.as_millis(), time.as_secs());
     match s {
         0 => format!("{ms} ms"),
+        1..60 if ms.is_multiple_of(1_000) => format!("{s} s"),
         1..10 => format!("{}.{:02} s", s, ms % 1000 / 10),
         10..60 => format!("{}.{} s", s, ms % 1000 / 100),
         60..3_600 => format!("{} m {:02} s", s / 60, s % 60),
@@ -112,8 +114,8 @@ fn is_hidden(c: char) -> bool {
             | '\u{E0000}'..='\u{E007F}')
 }
 
-/// Hides numbers in texts: of a row, every run of digits that its own number shows in; of other texts, every run
-/// as long as a phone number.
+/// Hides numbers in texts: every run of digits that the row's own number shows in, and every one that stands alone
+/// and is as long as a phone number.
 #[derive(Clone, Debug)]
 pub(super) struct Veil {
     show: bool,
@@ -144,29 +146,36 @@ impl Veil {
 
     /// A text that may name a number.
     pub(super) fn text(&self, text: &str) -> String {
+        self.hide(text, true)
+    }
+
+    /// Ids, which may be as long as a number: only the row's own one is hidden in them.
+    pub(super) fn ids(&self, text: &str) -> String {
+        self.hide(text, false)
+    }
+
+    fn hide(&self, text: &str, any: bool) -> String {
         if self.show {
             return clean(text);
         }
-        let (mut shown, mut run) = (String::with_capacity(text.len()), String::new());
+        let (mut shown, mut word) = (String::with_capacity(text.len()), String::new());
         for c in text.chars() {
-            if c.is_ascii_digit() {
-                run.push(c);
+            if c.is_alphanumeric() {
+                word.push(c);
                 continue;
             }
-            self.end(&mut shown, &mut run);
+            self.end(&mut shown, &mut word, any);
             shown.push(c);
         }
-        self.end(&mut shown, &mut run);
+        self.end(&mut shown, &mut word, any);
         clean(&shown)
     }
 
-    fn end(&self, shown: &mut String, run: &mut String) {
-        let hide = match &self.tail {
-            Some(tail) => run.contains(tail.as_str()),
-            None => (9..=15).contains(&run.len()),
-        };
-        shown.push_str(&if hide { mask_digits(run) } else { run.clone() });
-        run.clear();
+    fn end(&self, shown: &mut String, word: &mut String, any: bool) {
+        let number = word.bytes().all(|b| b.is_ascii_digit()) && (9..=15).contains(&word.len());
+        let own = self.tail.as_ref().is_some_and(|tail| word.contains(tail.as_str()));
+        shown.push_str(&if own || (any && number) { mask_digits(word) } else { word.clone() });
+        word.clear();
     }
 }
 
@@ -190,6 +199,7 @@ mod tests {
             (1, 5_000, "under 0.1 %"),
             (4_999, 5_000, "99.9 %"),
             (1, 3, "33.3 %"),
+            (2, 3, "66.7 %"),
             (5, 5, "100 %"),
             (u64::MAX - 1, u64::MAX, "99.9 %"),
             (0, 0, "–"),
@@ -204,6 +214,7 @@ mod tests {
             (0, "0 ms"),
             (420, "420 ms"),
             (1_259, "1.25 s"),
+            (20_000, "20 s"),
             (59_960, "59.9 s"),
             (185_000, "3 m 05 s"),
             (7_500_000, "2 h 05 m"),
@@ -226,9 +237,18 @@ mod tests {
     fn a_rows_number_is_hidden_in_every_spelling_and_nothing_else() {
         let veil = Veil::of(false, "84912345601");
         assert_eq!(veil.phone("84912345601"), "8491****601");
-        assert_eq!(veil.text("no 0912345601, order 20260102030405"), "no 0912***601, order 20260102030405");
-        assert_eq!(veil.text("VT84912345601X"), "VT8491****601X");
-        assert_eq!(Veil::new(false).text("asked for 84912345601, ticket 4711"), "asked for 8491****601, ticket 4711");
+        assert_eq!(
+            veil.text("no 0912345601, order 2026010203040506"),
+            "no 0912***601, order 2026010203040506"
+        );
+        assert_eq!(veil.text("VT84912345601X"), "VT84*******01X");
+        assert_eq!(veil.text("asked for 84987654321, row 4711"), "asked for 8498****321, row 4711");
+        assert_eq!(veil.ids("601385160417150"), "601385160417150");
+        assert_eq!(veil.ids("0912345601"), "0912***601");
+        assert_eq!(
+            Veil::new(false).text("asked for 84912345601, ticket 4711"),
+            "asked for 8491****601, ticket 4711"
+        );
         assert_eq!(Veil::of(true, "84912345601").text("no 0912345601"), "no 0912345601");
     }
 }

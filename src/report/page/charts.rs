@@ -67,15 +67,16 @@ fn draw(svg: &mut String, kind: Kind, area: Area, step: u64) {
         return;
     }
     let class = kind.class();
-    let _ = write!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>");
+    let _ =
+        write!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>");
     let mut lines = String::new();
     match kind {
         Kind::Succeeded | Kind::NotSent | Kind::Plain => {}
         Kind::Failed => {
-            let mut at = y + (4 - y % 4) % 4;
+            let mut at = y + (9 - y % 6) % 6;
             while at < y + height {
                 let _ = write!(lines, "M{x} {at}h{width}");
-                at += 4;
+                at += 6;
             }
         }
         Kind::Open => {
@@ -135,7 +136,8 @@ pub(super) fn bar(kind: Kind, value: u64, most: u64, label: &str) -> String {
 
 /// A swatch for a legend.
 pub(super) fn swatch(kind: Kind) -> String {
-    let mut svg = "<svg class=\"swatch\" viewBox=\"0 0 24 16\" aria-hidden=\"true\" focusable=\"false\">".to_owned();
+    let mut svg =
+        "<svg class=\"swatch\" viewBox=\"0 0 24 16\" aria-hidden=\"true\" focusable=\"false\">".to_owned();
     draw(&mut svg, kind, Area { x: 1, y: 1, width: 22, height: 14 }, 4);
     svg.push_str("</svg>");
     svg
@@ -189,7 +191,9 @@ pub(super) fn rate(course: &RateCourse, buckets: usize, starts: &[usize], label:
     let mut svg = open_svg(HEIGHT, "course rate", label);
     let peak = course.slots.iter().map(|(_, _, sent)| *sent).max().unwrap_or(0);
     let most = peak.max(course.allowed.unwrap_or(0)).max(1);
-    let y = |sent: u64| HEIGHT - 2 - u64::try_from(u128::from(sent) * u128::from(HEIGHT - 6) / u128::from(most)).unwrap_or(0);
+    let y = |sent: u64| {
+        HEIGHT - 2 - u64::try_from(u128::from(sent) * u128::from(HEIGHT - 6) / u128::from(most)).unwrap_or(0)
+    };
     let mut line = String::new();
     for (first, length, sent) in &course.slots {
         let (x, right) = (edge(*first, buckets), edge(first + length, buckets));
@@ -249,7 +253,8 @@ mod tests {
 
     #[test]
     fn each_state_has_a_pattern_of_its_own() {
-        let svg = stacked(&[(Kind::Succeeded, 5), (Kind::Failed, 5), (Kind::Open, 5), (Kind::NotSent, 5)], "money");
+        let svg =
+            stacked(&[(Kind::Succeeded, 5), (Kind::Failed, 5), (Kind::Open, 5), (Kind::NotSent, 5)], "money");
         for class in ["\"ok\"", "\"bad\"", "\"bad-lines\"", "\"open\"", "\"open-lines\"", "\"left\""] {
             assert!(svg.contains(class), "{class}: {svg}");
         }

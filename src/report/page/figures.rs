@@ -162,14 +162,18 @@ pub(super) fn course(chronicle: &Chronicle, gathered: &Gatherer) -> Option<Cours
         if one_day { format!(", {}", day(first.stretch.start)) } else { String::new() }
     );
     if !starts.is_empty() {
-        note.push_str(" The time between two runs is left out; an upright line marks where the next one begins.");
+        note.push_str(
+            " The time between two runs is left out; an upright line marks where the next one begins.",
+        );
     }
     let rates = timeline.providers().map(|provider| {
         let setting = chronicle.setting(&format!("providers.{provider}.submit_rate"));
         let course = timeline.rate(provider, setting.and_then(Limit::parse));
         let busiest = course.slots.iter().map(|(_, _, sent)| *sent).max().unwrap_or(0);
         let limit = match (course.allowed, setting) {
-            (Some(allowed), Some(setting)) => format!(", {} allowed (limit {})", count(allowed), clean(setting)),
+            (Some(allowed), Some(setting)) => {
+                format!(", {} allowed (limit {})", count(allowed), clean(setting))
+            }
             (_, Some(setting)) => format!(" (limit {})", clean(setting)),
             (_, None) => ", limit not recorded".to_owned(),
         };
@@ -278,15 +282,12 @@ fn notes(gathered: &Gatherer) -> Vec<String> {
     if silent > 0 {
         notes.push(format!(
             "For {} that succeeded the provider does not say what it charged: compare with its statement \
-             (`bulk-topup reconcile`).",
+             (bulk-topup reconcile).",
             rows(silent)
         ));
     }
     if gathered.unpriced > 0 {
-        notes.push(format!(
-            "{} without a price yet count as rows, not as money.",
-            rows(gathered.unpriced)
-        ));
+        notes.push(format!("{} without a price yet count as rows, not as money.", rows(gathered.unpriced)));
     }
     let more = gathered.charge_differences.more();
     if more > 0 {

@@ -18,6 +18,9 @@ use crate::report::totals::{Counts, SumTooLarge, Total, Totals};
 /// Rows that each table of the page shows; the results file has them all.
 pub(super) const ROWS_SHOWN: usize = 200;
 
+/// Rows that were not sent: mostly they differ in nothing but their number.
+pub(super) const UNSENT_SHOWN: usize = 50;
+
 /// Pairs of provider and operator that are told apart; the operators of further ones are added up.
 const GROUPS_MAX: usize = 60;
 
@@ -143,7 +146,7 @@ impl Gatherer {
             failed: list(),
             open: list(),
             invalid: list(),
-            not_sent: list(),
+            not_sent: Capped::new(UNSENT_SHOWN),
             contradicted: list(),
             oddities: list(),
             decisions: Capped::new(DECISIONS_SHOWN),

@@ -58,7 +58,10 @@ impl RowLiner {
         let asked = row.asked().map(|(asked, currency)| {
             format!("{} {}", amount(asked), currency.map(|c| c.to_string()).unwrap_or_default())
         });
-        let ids = [state.id.as_ref().map(TransactionId::as_str), state.provider_ref.as_ref().map(ProviderRef::as_str)];
+        let ids = [
+            state.id.as_ref().map(TransactionId::as_str),
+            state.provider_ref.as_ref().map(ProviderRef::as_str),
+        ];
         let ids: Vec<&str> = ids.into_iter().flatten().collect();
         RowLine {
             row: row.row.0,
@@ -74,7 +77,7 @@ impl RowLiner {
             reason: shown.reason.map(|reason| reason.to_string()).unwrap_or_default(),
             next: shown.next.to_string(),
             message: veil.text(&shown.message),
-            ids: veil.text(&ids.join(" · ")),
+            ids: veil.ids(&ids.join(" · ")),
             submitted: state.submitted_at.map(moment).unwrap_or_default(),
         }
     }

@@ -4,7 +4,7 @@
 use super::capped::Capped;
 use super::charts::{self, Kind};
 use super::chronicle::{Chronicle, Decision};
-use super::gather::{Amounts, Gatherer, Group, OTHERS, ROWS_SHOWN};
+use super::gather::{Amounts, Gatherer, Group, OTHERS};
 use super::rowline::RowLine;
 use super::view::{Facts, exit_words};
 use crate::domain::{Next, Status};
@@ -42,6 +42,26 @@ fn cell(main: impl Into<String>) -> Cell {
 
 fn number(main: impl Into<String>) -> Cell {
     Cell { main: main.into(), class: "number", ..Cell::default() }
+}
+
+fn drawn(main: impl Into<String>, svg: String) -> Cell {
+    Cell { main: main.into(), class: "drawn", svg, ..Cell::default() }
+}
+
+fn word(main: impl Into<String>, sub: impl Into<String>) -> Cell {
+    Cell { class: "word", ..two(main, sub) }
+}
+
+fn place(line: &RowLine) -> Cell {
+    Cell { class: "place", ..two(count(line.row), format!("line {}", line.line)) }
+}
+
+fn phone(line: &RowLine) -> Cell {
+    Cell { class: "phone", ..two(line.phone.clone(), line.reference.clone()) }
+}
+
+fn when(at: crate::domain::WallTime) -> Cell {
+    Cell { main: moment(at), class: "when", ..Cell::default() }
 }
 
 fn two(main: impl Into<String>, sub: impl Into<String>) -> Cell {
@@ -86,7 +106,7 @@ pub(super) fn providers(gathered: &Gatherer) -> Table {
         vec![
             two(clean(provider), operator),
             number(count(valid)),
-            Cell { svg: bar, ..number(share(counts.succeeded, valid)) },
+            drawn(share(counts.succeeded, valid), bar),
             number(count(counts.failed)),
             number(count(open)),
             number(count(counts.not_sent)),
@@ -95,12 +115,25 @@ pub(super) fn providers(gathered: &Gatherer) -> Table {
         ]
     };
     let lines = gathered.groups.iter().map(line).collect();
-    let heads = ["Provider, operator", "Valid rows", "Succeeded", "Failed", "Open", "Not sent", "Mean time", "95 % within"];
+    let heads = [
+        "Provider, operator",
+        "Valid rows",
+        "Succeeded",
+        "Failed",
+        "Open",
+        "Not sent",
+        "Mean time",
+        "95 % within",
+    ];
     let table = Table::new("providers", "By provider and operator", &heads, lines);
     let beyond = gathered.groups.keys().any(|(_, operator)| operator == OTHERS);
     let note = "The operator is the one named to the provider, else the one the row names, else the one its prefix hints \
                 at. Times are from the last submit to the final state.";
-    table.with(if beyond { format!("{note} Only the first operators are told apart.") } else { note.to_owned() })
+    table.with(if beyond {
+        format!("{note} Only the first operators are told apart.")
+    } else {
+        note.to_owned()
+    })
 }
 
 /// Why rows stand where they stand, and what to do; the most frequent first.
@@ -122,10 +155,10 @@ pub(super) fn reasons(gathered: &Gatherer) -> Table {
             Status::Pending | Status::Unknown => Kind::Open,
             Status::NotSent => Kind::NotSent,
         };
-        let word = reason.map_or_else(|| "no reason yet".to_owned(), |reason| reason.to_string());
+        let told = reason.map_or_else(|| "no reason yet".to_owned(), |reason| reason.to_string());
         vec![
-            two(word, status.to_string()),
-            Cell { svg: charts::bar(kind, *rows, most, "rows"), ..number(count(*rows)) },
+            word(told, status.to_string()),
+            drawn(count(*rows), charts::bar(kind, *rows, most, "rows")),
             two(advice(reason, *next), format!("next: {next}")),
         ]
     };
@@ -140,10 +173,11 @@ pub(super) fn amounts(gathered: &Gatherer) -> Table {
     let most = found.first().map_or(0, |(_, amounts)| amounts.rows);
     let line = |((currency, value), amounts): &(&(Option<crate::domain::Currency>, _), &Amounts)| {
         let Amounts { rows, succeeded, sum } = **amounts;
-        let currency = currency.map_or_else(|| "price not known yet".to_owned(), |currency| currency.to_string());
+        let currency =
+            currency.map_or_else(|| "price not known yet".to_owned(), |currency| currency.to_string());
         vec![
             number(format!("{} {currency}", amount(*value))),
-            Cell { svg: charts::bar(Kind::Plain, rows, most, "rows"), ..number(count(rows)) },
+            drawn(count(rows), charts::bar(Kind::Plain, rows, most, "rows")),
             number(count(succeeded)),
             number(format!("{} {currency}", amount(sum))),
         ]
@@ -162,7 +196,13 @@ pub(super) fn amounts(gathered: &Gatherer) -> Table {
 /// The tables after the reconciliation, in the order of the page.
 pub(super) fn all(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Vec<Table> {
     let mut tables = vec![
-        listed(facts, "failed", "Failed rows", "Submitted, and proved not to have been charged.", &gathered.failed),
+        listed(
+            facts,
+            "failed",
+            "Failed rows",
+            "Submitted, and proved not to have been charged.",
+            &gathered.failed,
+        ),
         listed(
             facts,
             "open",
@@ -196,15 +236,15 @@ fn listed(facts: &Facts, id: &'static str, title: &str, note: &str, list: &Cappe
         let message = [line.message.clone(), ids].join("\n");
         let (main, sub) = message.split_once('\n').unwrap_or((&message, ""));
         vec![
-            two(count(line.row), format!("line {}", line.line)),
-            two(line.phone.clone(), line.reference.clone()),
+            place(line),
+            phone(line),
             two(line.provider.clone(), line.operator.clone()),
-            Cell { sub: line.submitted.clone(), ..number(line.amount.clone()) },
-            two(reason_of(line), format!("next: {}", line.next)),
+            Cell { class: "when", ..two(line.amount.clone(), line.submitted.clone()) },
+            word(reason_of(line), format!("next: {}", line.next)),
             two(main, sub),
         ]
     };
-    let heads = ["Row", "Number", "Provider", "Amount, sent", "Why", "What is known"];
+    let heads = ["Row", "Number", "Provider", "Amount, last submit", "Why", "What is known"];
     let lines = list.items().iter().map(line).collect();
     let title = format!("{title} ({})", count(list.total()));
     let mut table = Table::new(id, title, &heads, lines).with(note);
@@ -220,7 +260,8 @@ fn more<T>(facts: &Facts, list: &Capped<T>) -> String {
     match list.more() {
         0 => String::new(),
         more => format!(
-            "These are the first {ROWS_SHOWN}; {} more are in the results file {}.",
+            "These are the first {}; {} more are in the results file {}.",
+            list.items().len(),
             rows(more),
             Veil::new(facts.show_phones).text(&facts.results)
         ),
@@ -230,17 +271,18 @@ fn more<T>(facts: &Facts, list: &Capped<T>) -> String {
 fn invalid(facts: &Facts, list: &Capped<RowLine>) -> Table {
     let line = |line: &RowLine| {
         vec![
-            two(count(line.row), format!("line {}", line.line)),
-            two(line.phone.clone(), line.reference.clone()),
+            place(line),
+            phone(line),
             number(line.amount.clone()),
-            two(line.reason.clone(), format!("next: {}", line.next)),
+            word(line.reason.clone(), format!("next: {}", line.next)),
             cell(line.message.clone()),
         ]
     };
     let lines = list.items().iter().map(line).collect();
     let heads = ["Row", "Number as written", "Amount", "Why", "What is wrong"];
     let title = format!("Invalid rows ({})", count(list.total()));
-    let mut table = Table::new("invalid", title, &heads, lines).with("Wrong as they stand, and never submitted.");
+    let mut table =
+        Table::new("invalid", title, &heads, lines).with("Wrong as they stand, and never submitted.");
     table.more = more(facts, list);
     table
 }
@@ -248,10 +290,10 @@ fn invalid(facts: &Facts, list: &Capped<RowLine>) -> Table {
 fn oddities(facts: &Facts, list: &Capped<RowLine>) -> Table {
     let line = |line: &RowLine| {
         vec![
-            two(count(line.row), format!("line {}", line.line)),
-            two(line.phone.clone(), line.reference.clone()),
+            place(line),
+            phone(line),
             number(line.amount.clone()),
-            cell(line.status.clone()),
+            word(line.status.clone(), ""),
             cell(line.message.clone()),
         ]
     };
@@ -268,7 +310,7 @@ fn decisions(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Table
     let veil = Veil::new(facts.show_phones);
     let line = |decision: &Decision| {
         vec![
-            cell(moment(decision.at)),
+            when(decision.at),
             cell(decision.row.map_or_else(|| "whole batch".to_owned(), |row| format!("row {row}"))),
             cell(decision.what.clone()),
             cell(veil.text(&decision.note)),
@@ -284,11 +326,11 @@ fn decisions(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Table
     let mut table = Table::new("decisions", title, &heads, found.into_iter().map(line).collect());
     let more = chronicle.decisions.more().saturating_add(gathered.decisions.more());
     if more > 0 {
-        table.more = format!("And {} more: `status BATCH --row N` shows those of a row.", count(more));
+        table.more = format!("And {} more: status BATCH --row N shows those of a row.", count(more));
     }
     if gathered.released + gathered.rejudged > 0 {
         table.note = format!(
-            "By `retry`, {} were released to be sent again as they stood, and {} were judged anew from a corrected file.",
+            "By retry, {} were released to be sent again as they stood, and {} were judged anew from a corrected file.",
             rows(gathered.released),
             rows(gathered.rejudged)
         );
@@ -301,11 +343,15 @@ fn halts(facts: &Facts, chronicle: &Chronicle) -> Table {
     let list = &chronicle.halts;
     let line = |line: &super::chronicle::HaltLine| {
         let operator = line.halt.operator.as_ref().map_or_else(|| "all of it".to_owned(), |name| clean(name));
-        let code = if line.halt.code.is_empty() { String::new() } else { format!("code {}", clean(&line.halt.code)) };
+        let code = if line.halt.code.is_empty() {
+            String::new()
+        } else {
+            format!("code {}", clean(&line.halt.code))
+        };
         vec![
-            two(moment(line.at), format!("run {}", line.run)),
+            Cell { sub: format!("run {}", line.run), ..when(line.at) },
             two(clean(&line.provider), operator),
-            two(line.halt.reason.to_string(), code),
+            word(line.halt.reason.to_string(), code),
             cell(veil.text(&line.halt.message)),
         ]
     };
@@ -315,22 +361,24 @@ fn halts(facts: &Facts, chronicle: &Chronicle) -> Table {
     if list.more() > 0 {
         table.more = format!("And {} more.", count(list.more()));
     }
-    table.with("Where nothing more was submitted for the rest of a run; open rows were followed all the same.")
+    table
+        .with("Where nothing more was submitted for the rest of a run; open rows were followed all the same.")
 }
 
 fn runs(chronicle: &Chronicle) -> Table {
     let line = |run: &super::chronicle::RunLine| {
         let (ended, exit) = match run.ended {
-            Some((at, exit)) => {
-                (two(moment(at), took(at.since(run.started))), two(format!("exit {exit}"), exit_words(exit)))
-            }
+            Some((at, exit)) => (
+                Cell { sub: took(at.since(run.started)), ..when(at) },
+                two(format!("exit {exit}"), exit_words(exit)),
+            ),
             None => (cell("–"), cell("works still, or was ended by force")),
         };
         vec![
             cell(count(run.number)),
             two(run.command.clone(), format!("process {}", run.pid)),
             cell(clean(&run.who)),
-            cell(moment(run.started)),
+            when(run.started),
             ended,
             exit,
             number(count(run.halts)),
@@ -349,11 +397,7 @@ fn runs(chronicle: &Chronicle) -> Table {
 fn files(facts: &Facts, chronicle: &Chronicle) -> Table {
     let veil = Veil::new(facts.show_phones);
     let line = |(path, (at, times)): (&std::path::PathBuf, &(crate::domain::WallTime, u64))| {
-        vec![
-            cell(veil.text(&path.display().to_string())),
-            cell(moment(*at)),
-            number(count(*times)),
-        ]
+        vec![cell(veil.text(&path.display().to_string())), when(*at), number(count(*times))]
     };
     let lines = chronicle.files.iter().map(line).collect();
     Table::new("files", "Files written", &["File", "Last written", "Times"], lines)

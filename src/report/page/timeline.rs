@@ -168,7 +168,8 @@ impl Timeline {
     /// before the first event (a batch taken over from a results file) is there from the start.
     pub(super) fn levels(&self, at_end: Level) -> Vec<Level> {
         let totals = self.changes.iter().fold([0_i64; 3], |sum, change| add(sum, *change));
-        let end = [at_end.succeeded, at_end.failed, at_end.open].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        let end =
+            [at_end.succeeded, at_end.failed, at_end.open].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let mut level = [0_i64; 3];
         for ((slot, end), total) in level.iter_mut().zip(end).zip(totals) {
             *slot = end.saturating_sub(total);

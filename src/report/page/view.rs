@@ -116,7 +116,11 @@ pub fn render(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Result<S
             "Made by bulk-topup {} on {} UTC from the ledger, which has every event of every row. All times are UTC. {}",
             env!("CARGO_PKG_VERSION"),
             moment(facts.now),
-            if facts.show_phones { "Numbers are shown whole: keep this page private." } else { "Numbers are masked." }
+            if facts.show_phones {
+                "Numbers are shown whole: keep this page private."
+            } else {
+                "Numbers are masked."
+            }
         ),
     };
     page.render()
