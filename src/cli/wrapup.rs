@@ -225,9 +225,11 @@ fn meaning(exit: Exit) -> &'static str {
 }
 
 /// What a person does next, and the command to type for it.
-struct Step {
-    words: String,
-    command: String,
+pub struct Step {
+    /// In words.
+    pub words: String,
+    /// To type.
+    pub command: String,
 }
 
 impl Step {
@@ -238,7 +240,7 @@ impl Step {
 }
 
 /// What a person does next.
-fn next_steps(
+pub fn next_steps(
     context: &Context,
     batch: &BatchInfo,
     standing: &Standing,
@@ -290,7 +292,7 @@ fn next_steps(
 }
 
 /// A path as a person would type it here: short where it lies below the working folder.
-fn near(path: &Path) -> String {
+pub fn near(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
     let shown = below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());
