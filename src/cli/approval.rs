@@ -11,11 +11,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::args::{IntakeArgs, SendArgs};
-use super::settings::{Caps, Settings};
-use super::stop::Stop;
-use super::survey::Survey;
 use crate::admission::Totals;
 use crate::domain::{Country, Currency, Money, Reason, WallTime};
+use crate::job::{Stop, Survey};
+use crate::settings::{Caps, Settings};
 
 /// Version of the file.
 const VERSION: u32 = 1;

@@ -2,6 +2,7 @@
 //! A wrong command line ends with exit code 2.
 
 mod parse;
+mod report;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
-use super::settings::parse_duration;
+pub use self::report::ReportArgs;
 use crate::domain::Money;
+use crate::settings::parse_duration;
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]
@@ -98,6 +100,8 @@ pub enum Command {
     Retry(RetryArgs),
     /// Show what the ledger knows
     Status(StatusArgs),
+    /// Write a page about a batch: for checking, printing and signing
+    Report(ReportArgs),
     /// Record a person's decision on an unknown row
     Resolve(ResolveArgs),
     /// Give up the rows of a batch that were never sent

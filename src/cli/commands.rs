@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod listen;
 mod products;
+mod report;
 mod resolve;
 mod retry;
 mod run;
@@ -15,10 +16,9 @@ mod status;
 use clap::Parser;
 
 use super::args::{Args, Command};
-use super::exit::Exit;
-use super::stop::Stop;
 use super::terminal::Terminal;
 use super::wrapup::complain;
+use crate::job::{Exit, Stop};
 
 /// Parses the command line, runs the command, and gives the exit code.
 pub fn main() -> std::process::ExitCode {
@@ -52,6 +52,7 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Check(command) => check::check(global, command).await,
         Command::Settle(command) => settle::settle(global, command).await,
         Command::Status(command) => status::status(global, command).await,
+        Command::Report(command) => report::report(global, command).await,
         Command::Cancel(command) => cancel::cancel(global, command).await,
         Command::Balance(command) => balance::balance(global, command).await,
         Command::Products(command) => products::products(global, command).await,

@@ -1,16 +1,15 @@
 //! What is about to be sent, as a person reads it before saying yes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::session::Preflights;
-use super::settings::{ProviderSettings, Rate, Settings};
-use super::survey::{NoteGroup, RowProblem, Survey};
-use super::terminal::{Terminal, grouped};
+use super::terminal::Terminal;
 use crate::admission::Totals;
+use crate::domain::grouped;
 use crate::domain::{Currency, ProviderKind, Reason, Told};
 use crate::intake::Dialect;
+use crate::job::{NoteGroup, Preflights, RowProblem, Survey};
 use crate::run::Asked;
+use crate::settings::{ProviderSettings, Rate, Settings};
 use rust_decimal::Decimal;
 
 /// The head line: file, rows, how it is written.
@@ -135,15 +134,6 @@ fn money(totals: &Totals) -> String {
         text.push_str(&format!("  {:<12} {operator:<22} {rows:>9} {word}  {sum}{unpriced}\n", line.provider));
     }
     text
-}
-
-/// The total of each currency, for the question and for `--expect-total`.
-pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
-    let parts: Vec<String> = sums
-        .iter()
-        .map(|(currency, sum)| format!("{} {currency}", grouped(&sum.normalize().to_string())))
-        .collect();
-    if parts.is_empty() { "nothing that has a price yet".to_owned() } else { parts.join(" + ") }
 }
 
 /// What a provider's balance says about the plan.

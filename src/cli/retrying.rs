@@ -3,12 +3,9 @@
 use crate::admission::{Judge, Judged};
 use crate::domain::{Order, ProviderKind, RowNumber};
 use crate::intake::{Column, Columns, Mapping, RawRow, ResultsRow, TopupColumn};
+use crate::job::{Known, RowSet, Stop, may_be_retried, notes_of};
 use crate::ledger::BatchInfo;
 use crate::lifecycle::{Event, Phase, StoredRow};
-
-use super::session::{RowSet, may_be_retried};
-use super::stop::Stop;
-use super::survey::{Known, notes_of};
 
 /// A row that is judged anew, and what came of it.
 #[derive(Debug)]
@@ -334,6 +331,3 @@ fn same(one: &Order, other: &Order) -> bool {
         && one.operator == other.operator
         && one.account == other.account
 }
-
-/// What stands in the ledger of a row that only a results file told about.
-pub const REBUILT_NOTE: &str = "rebuilt from a results file";

@@ -15,7 +15,7 @@ mod verdict;
 pub use cell::{neutralise, restore};
 pub use http::{Delivery, HttpRequest, Method, NetFault, Reply};
 pub use ids::{Attempt, BatchName, IdError, ProviderRef, RowNumber, TransactionId};
-pub use money::{Currency, Money, MoneyError};
+pub use money::{Currency, Money, MoneyError, grouped};
 pub use order::{Goods, Order};
 pub use outcome::{Next, Reason, Status};
 pub use phone::{Country, PhoneError, PhoneNumber, mask_digits, mask_numbers};

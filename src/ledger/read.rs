@@ -55,6 +55,10 @@ const BATCH: &str =
 const ROW: &str = "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
      state, batch FROM rows";
 
+/// The columns that [`raw_row`] reads, for queries with more.
+pub(super) const ROW_COLUMNS: &str =
+    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes, state";
+
 impl Ledger {
     /// All batches, oldest first.
     ///
@@ -401,7 +405,7 @@ pub(super) struct RawRow {
 }
 
 /// Reads the columns of [`ROW`].
-fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
+pub(super) fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
     Ok(RawRow {
         row: row.get(0)?,
         line: row.get(1)?,
@@ -413,7 +417,7 @@ fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
 }
 
 impl RawRow {
-    fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
+    pub(super) fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
         let row = RowNumber(unsigned(self.row));
         let damaged =
             |what: &str| LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"));

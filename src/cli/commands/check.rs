@@ -9,18 +9,16 @@ use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{CheckArgs, GlobalArgs};
 use crate::cli::asking::Asking;
 use crate::cli::context::{Context, Needs, quoted};
-use crate::cli::exit::Exit;
-use crate::cli::guards::{over_day, repeats_since, worth_of};
 use crate::cli::plan;
 use crate::cli::problems::Listing;
-use crate::cli::session::{Preflights, host_name, user_name};
+use crate::cli::reading::overrides;
 use crate::cli::spool::spool_if_asked;
-use crate::cli::stop::Stop;
-use crate::cli::survey::{
-    Known, RowProblem, Survey, Surveyor, output_dialect, overrides, phone_plan, policy,
-};
-use crate::cli::twins::Twins;
 use crate::intake::{Overrides, Source};
+use crate::job::guards::{over_day, repeats_since, worth_of};
+use crate::job::{
+    Exit, Known, Preflights, RowProblem, Stop, Survey, Surveyor, Twins, host_name, output_dialect,
+    phone_plan, policy, sums_line, user_name,
+};
 use crate::ledger::Ledger;
 
 /// `check`.
@@ -235,7 +233,7 @@ impl Work<'_> {
         }
         if survey.totals.ready > 0 {
             let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
-            let sums = plan::sums_line(&survey.totals.by_currency());
+            let sums = sums_line(&survey.totals.by_currency());
             terminal.data(&format!("  total {sums}; sending takes about {time}"));
         } else {
             let none = survey.totals.rows == 0;

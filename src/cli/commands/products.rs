@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{GlobalArgs, ProductsArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::settings::ProviderSettings;
-use crate::cli::stop::Stop;
-use crate::cli::survey::phone_plan;
 use crate::domain::{Catalogue, Denomination, PhoneNumber, ProviderKind, Told};
+use crate::job::{Exit, Stop, phone_plan};
 use crate::net::Client;
 use crate::protocol::Question;
 use crate::run::{Asked, ask};
+use crate::settings::ProviderSettings;
 
 /// `products`.
 ///

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::args::IntakeArgs;
-use super::settings::{Limits, Settings};
 use super::stop::Stop;
 use super::twins::{Twin, Twins};
 use crate::admission::{Caps, Judge, Judged, Policy, Problem, ProviderRule, Totals};
@@ -19,6 +17,7 @@ use crate::ledger::{BatchId, Ledger};
 use crate::numbering::PhonePlan;
 use crate::protocol::rules;
 use crate::report::OutputDialect;
+use crate::settings::{Limits, Settings};
 
 /// An input file and what its name and bytes make of it.
 #[derive(Clone, Debug)]
@@ -37,33 +36,22 @@ pub struct InputFile {
     pub overrides: Overrides,
 }
 
-/// How the command line says a file is to be read.
-///
-/// # Errors
-/// [`Stop`] with exit 2 for a `--map` of a column that there is not, or of one column or title twice.
-pub fn overrides(intake: &IntakeArgs) -> Result<Overrides, Stop> {
-    let mut map: Vec<(Column, String)> = Vec::new();
-    for given in &intake.map {
-        let refused = |why: String| Stop::refused(format!("--map {}={}: {why}", given.column, given.header));
-        let column = Column::named(&given.column).ok_or_else(|| {
-            let names = Column::ALL.map(Column::as_str).join(", ");
-            refused(format!("{:?} is none of the columns with a meaning: {names}", given.column))
-        })?;
-        let title = given.header.to_lowercase();
-        match map.iter().find(|(other, taken)| *other == column || taken.to_lowercase() == title) {
-            Some((other, _)) if *other == column => {
-                return Err(refused("this column was named before; name it once".to_owned()));
-            }
-            Some((other, _)) => return Err(refused(format!("this title is the {} already", other.as_str()))),
-            None => map.push((column, given.header.clone())),
+impl InputFile {
+    /// A file whose batch is named after `stem` and its bytes. Its head is read first, so that a file that cannot
+    /// be one is told at once; nothing is judged.
+    ///
+    /// # Errors
+    /// [`Stop`] with exit 2: not a file of rows, or `stem` cannot name a batch.
+    pub fn open(path: PathBuf, shown: String, stem: String, overrides: Overrides) -> Result<Self, Stop> {
+        Source::open(&path, &overrides)?;
+        let sha256 = hash_file(&path)?;
+        if stem.is_empty() || stem.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
+            return Err(Stop::refused(format!(
+                "{stem:?} cannot name a batch; use --batch NAME with a plain word"
+            )));
         }
+        Ok(Self { batch: BatchName::of_file(&stem, &sha256), path, shown, stem, sha256, overrides })
     }
-    Ok(Overrides {
-        encoding: intake.encoding.clone(),
-        delimiter: intake.delimiter,
-        sheet: intake.sheet.clone(),
-        map,
-    })
 }
 
 /// SHA-256 of a file's bytes.

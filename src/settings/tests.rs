@@ -14,7 +14,7 @@ use crate::protocol::Codec;
 use crate::protocol::connect_topup::{Checksum, RecheckBy, SendGateway};
 use crate::protocol::paynicorn::BenefitNo;
 
-const SAMPLE: &str = include_str!("../../../samples/bulk-topup.toml");
+const SAMPLE: &str = include_str!("../../samples/bulk-topup.toml");
 
 const VIETNAM: &str = r#"
 [[providers]]

@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::args::SendArgs;
-use super::context::Context;
 use super::session::Session;
-use super::settings::Settings;
 use super::stop::Stop;
 use super::survey::Known;
 use crate::admission::Totals;
 use crate::domain::{AccountId, Currency, Reason, Refusal, RowNumber, WallTime};
 use crate::ledger::{BatchInfo, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
+use crate::settings::Settings;
 
 /// Sums by account and currency: the entry of an account may be called otherwise tomorrow.
 pub type Worth = BTreeMap<(AccountId, Currency), Decimal>;
@@ -39,15 +37,14 @@ pub fn repeats_since(settings: &Settings, now: WallTime) -> Option<WallTime> {
 /// # Errors
 /// [`Stop`] when the ledger fails.
 pub fn repeats_of_unsent(
-    context: &Context,
+    settings: &Settings,
     ledger: &Ledger,
     info: &BatchInfo,
-    args: &SendArgs,
+    now: WallTime,
 ) -> Result<BTreeMap<RowNumber, Refusal>, Stop> {
     let mut found = BTreeMap::new();
-    let since = repeats_since(context.settings()?, context.clock.now().wall);
-    let Some(since) = since.filter(|_| !args.allow_repeats) else { return Ok(found) };
-    let reader = Ledger::open_read(&context.ledger_path)?;
+    let Some(since) = repeats_since(settings, now) else { return Ok(found) };
+    let reader = Ledger::open_read(ledger.path())?;
     let known = Known { repeats: Some((&reader, since)), except: Some(info.id), ..Known::default() };
     ledger.for_each_row::<Stop>(info.id, |row| {
         if let Some(order) = row.order.as_ref().filter(|_| row.state.phase == Phase::Ready)
@@ -64,13 +61,9 @@ pub fn repeats_of_unsent(
 ///
 /// # Errors
 /// [`Stop`] when the ledger fails.
-pub async fn refuse_repeats(
-    context: &Context,
-    session: &Session,
-    repeats: BTreeMap<RowNumber, Refusal>,
-) -> Result<(), Stop> {
+pub async fn refuse_repeats(session: &Session, repeats: BTreeMap<RowNumber, Refusal>) -> Result<(), Stop> {
     const AT_ONCE: usize = 1000;
-    let at = context.clock.now().wall;
+    let at = session.clock.now().wall;
     let mut entries = Vec::new();
     let mut left = repeats.len();
     for (row, Refusal { message, .. }) in repeats {
@@ -96,9 +89,9 @@ pub async fn refuse_repeats(
 ///
 /// # Errors
 /// [`Stop`] with exit 2: over the cap.
-pub fn check_batch_cap(context: &Context, whole: &BTreeMap<Currency, Decimal>) -> Result<(), Stop> {
+pub fn check_batch_cap(settings: &Settings, whole: &BTreeMap<Currency, Decimal>) -> Result<(), Stop> {
     for (currency, sum) in whole {
-        let cap = context.settings()?.limits.max_batch.get(currency);
+        let cap = settings.limits.max_batch.get(currency);
         if let Some(cap) = cap.filter(|cap| sum > *cap) {
             return Err(Stop::refused(format!(
                 "the batch is worth {sum} {currency}, limits.max_batch is {cap}: nothing was sent"
@@ -112,8 +105,13 @@ pub fn check_batch_cap(context: &Context, whole: &BTreeMap<Currency, Decimal>) -
 ///
 /// # Errors
 /// [`Stop`] with exit 2: over the cap; or the ledger failed.
-pub fn check_day_cap(context: &Context, ledger: &Ledger, to_send: &Worth) -> Result<(), Stop> {
-    let over = over_day(context.settings()?, ledger, to_send, context.clock.now().wall)?;
+pub fn check_day_cap(
+    settings: &Settings,
+    ledger: &Ledger,
+    to_send: &Worth,
+    now: WallTime,
+) -> Result<(), Stop> {
+    let over = over_day(settings, ledger, to_send, now)?;
     if over.is_empty() {
         Ok(())
     } else {

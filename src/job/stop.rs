@@ -1,14 +1,15 @@
 //! Why a command ended early, with the exit code that says so.
 
 use super::exit::Exit;
-use super::settings::SettingsError;
 use crate::intake::FileFault;
 use crate::ledger::{AdmitError, LedgerError, LockError, ResultsFileError};
 use crate::net::NetError;
 use crate::run::RunError;
+use crate::settings::SettingsError;
 
 /// An end before the work was done: the code, and what to tell.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Stop {
     /// Exit code.
     pub exit: Exit,

@@ -47,10 +47,10 @@ fn a_plan_is_read_beside_those_of_the_program_and_put_on_record() {
 
 #[test]
 fn the_sample_plan_reads_every_number_as_the_one_that_comes_with_the_program() {
-    let sample = include_str!("../../../../samples/vn-plan.toml");
+    let sample = include_str!("../../../samples/vn-plan.toml");
     let (loaded, _folder) = load_with(&[("vn.toml", sample.as_bytes())], "[\"plans/vn.toml\"]");
     let (own, built_in) = (loaded.unwrap().phone_plan().unwrap(), PhonePlan::load().unwrap());
-    let mut reader = csv::Reader::from_reader(include_str!("../../../../tests/intake/cells.csv").as_bytes());
+    let mut reader = csv::Reader::from_reader(include_str!("../../../tests/intake/cells.csv").as_bytes());
     let mut read = 0;
     for record in reader.records().map(Result::unwrap) {
         let country = |cell: &str| Country::parse(cell).ok();

@@ -1,77 +1,31 @@
 //! One process's work on one batch: lanes from settings and ledger, engine runs, rows from the ledger.
 
-use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::Context;
-use super::retrying::REBUILT_NOTE;
-use super::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
+use super::exit::Exit;
+use super::preflights::Preflights;
+use super::row_set::RowSet;
+use super::standing::Standing;
 use super::stop::Stop;
-use crate::domain::{Catalogue, Halt, Now, ProviderKind, Reason, RowNumber, Told, TransactionId, WallTime};
+use crate::domain::{Now, ProviderKind, Reason, RowNumber, TransactionId, WallTime};
 use crate::engine::{
     Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
-use crate::ledger::{BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer};
+use crate::ledger::{
+    BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer, write_results_file,
+};
 use crate::lifecycle::{Event, FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
-use crate::run::{Asked, Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, ask};
+use crate::run::{Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, crash_at};
+use crate::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
+
+/// Note of a row that `retry` put into a ledger that did not know it.
+pub const REBUILT_NOTE: &str = "rebuilt from a results file";
 
 /// A submit leaves at most this long after its intent was recorded.
 const INTENT_AGE_MAX: Duration = Duration::from_secs(5);
-
-/// What the read-only calls before a run told, by provider entry.
-#[derive(Debug, Default)]
-pub struct Preflights {
-    /// What was answered.
-    pub asked: HashMap<String, Asked>,
-}
-
-impl Preflights {
-    /// Asks every named provider entry its one question; those asked before are not asked again.
-    ///
-    /// # Errors
-    /// [`Stop`] when a client cannot be made.
-    pub async fn ask(&mut self, settings: &Settings, names: &[String], clock: &Clock) -> Result<(), Stop> {
-        for entry in settings.providers.iter().filter(|entry| names.contains(&entry.name)) {
-            if self.asked.contains_key(&entry.name) {
-                continue;
-            }
-            let client = Client::new(entry.net_options())?;
-            let question = entry.codec.preflight(None);
-            let answer = ask(&entry.codec, &client, &question, clock).await;
-            self.asked.insert(entry.name.clone(), answer);
-        }
-        Ok(())
-    }
-
-    /// What a provider entry sells, if it said so.
-    pub fn catalogue(&self, name: &str) -> Option<&Catalogue> {
-        match self.asked.get(name) {
-            Some(Asked::Told(Told::Catalogue(catalogue))) => Some(catalogue),
-            Some(_) | None => None,
-        }
-    }
-
-    /// Provider entries that refuse submits already, by name.
-    pub fn halts(&self) -> BTreeMap<String, Halt> {
-        let halted = |(name, asked): (&String, &Asked)| match asked {
-            Asked::Told(Told::Halted(halt)) => Some((name.clone(), halt.clone())),
-            Asked::Told(_) | Asked::Silent(_) | Asked::NoSuchCall => None,
-        };
-        self.asked.iter().filter_map(halted).collect()
-    }
-
-    fn start(&self, name: &str, start: &mut LaneStart) {
-        match self.asked.get(name) {
-            Some(Asked::Told(Told::Catalogue(catalogue))) => start.preflight = Some(catalogue.clone()),
-            Some(Asked::Told(Told::Balance(_))) => start.preflight = Some(Catalogue::default()),
-            Some(Asked::Told(Told::Halted(halt))) => start.halt = Some(halt.clone()),
-            // No usable answer: the engine asks again before the first submit.
-            Some(_) | None => {}
-        }
-    }
-}
 
 /// Which rows a run may submit.
 #[derive(Clone, Debug, Default)]
@@ -80,59 +34,6 @@ pub struct Selection {
     pub up_to: Option<RowNumber>,
     /// Only these rows, and those of them that failed in a way that a retry may send again.
     pub retry: Option<RowSet>,
-}
-
-/// A set of row numbers, one bit each.
-#[derive(Clone, Debug, Default)]
-pub struct RowSet {
-    words: Vec<u64>,
-    len: u64,
-}
-
-impl RowSet {
-    /// The last row number that is taken for one: a set of that many is 128 MB, no file is as long, and a
-    /// mistyped cell must not ask for more.
-    pub const LAST: RowNumber = RowNumber(1_000_000_000);
-
-    /// Adds a row; true if it was not in it.
-    pub fn insert(&mut self, row: RowNumber) -> bool {
-        let (word, bit) = Self::place(row);
-        if self.words.len() <= word {
-            self.words.resize(word + 1, 0);
-        }
-        let Some(slot) = self.words.get_mut(word) else { return false };
-        let new = *slot & bit == 0;
-        *slot |= bit;
-        self.len += u64::from(new);
-        new
-    }
-
-    /// Whether a row is in it.
-    pub fn contains(&self, row: RowNumber) -> bool {
-        let (word, bit) = Self::place(row);
-        self.words.get(word).is_some_and(|slot| slot & bit != 0)
-    }
-
-    /// The highest row in it.
-    pub fn last(&self) -> Option<RowNumber> {
-        let (word, bits) = self.words.iter().enumerate().rev().find(|(_, bits)| **bits != 0)?;
-        let word = u64::try_from(word).ok()?;
-        Some(RowNumber(word * 64 + u64::from(bits.ilog2())))
-    }
-
-    /// How many rows.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    fn place(row: RowNumber) -> (usize, u64) {
-        (usize::try_from(row.0 / 64).unwrap_or(usize::MAX), 1 << (row.0 % 64))
-    }
 }
 
 /// One engine run.
@@ -160,8 +61,25 @@ pub struct Session {
     pub batch: BatchInfo,
     /// What may stop it.
     pub signals: Signals,
-    clock: Clock,
+    /// The clock.
+    pub clock: Clock,
     hints_seen: u64,
+}
+
+/// How a process's work on a batch ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// How the batch stands.
+    pub standing: Standing,
+    /// The exit code that says so.
+    pub exit: Exit,
+    /// What the ledger did not take; the results were written all the same.
+    pub trouble: Option<Stop>,
+}
+
+/// A path that still means the same file from another folder.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 impl Session {
@@ -193,21 +111,22 @@ impl Session {
         Ok(())
     }
 
-    /// Puts down that this process begins to work on the batch.
+    /// Puts down that this process begins to work on the batch. Gives what a person should know of it: providers
+    /// that were reached elsewhere when it was last worked on.
     ///
     /// # Errors
     /// [`Stop`] when the ledger fails.
-    pub async fn begin(&self, context: &Context, command: &str) -> Result<(), Stop> {
-        let settings = context.settings()?;
+    pub async fn begin(&self, settings: &Settings, command: &str) -> Result<Vec<String>, Stop> {
+        let mut notes = Vec::new();
         // A sandbox has another port every time.
-        let before = self.ledger.last_run(self.batch.id)?.filter(|_| !context.sandbox);
+        let before = self.ledger.last_run(self.batch.id)?.filter(|_| !self.batch.sandbox);
         let before = before.map(|run| run.settings).unwrap_or_default();
         for entry in &settings.providers {
             let (name, new) = (&entry.name, entry.base_url().as_str());
             if let Some(old) =
                 before.get(&format!("providers.{name}.{ADDRESS_KEY}")).filter(|old| *old != new)
             {
-                context.terminal.complain(&format!(
+                notes.push(format!(
                     "Note: {name} was reached at {old} when this batch was last worked on, now at {new}"
                 ));
             }
@@ -220,7 +139,29 @@ impl Session {
             at: self.clock.now(),
             settings: settings.described(),
         };
-        self.note(event).await
+        self.note(event).await?;
+        Ok(notes)
+    }
+
+    /// Ends this process's work on the batch: puts the run's end down and writes the results. `also` is what
+    /// applies beside the rows (interrupted, internal), `reason` why rows were left.
+    ///
+    /// # Errors
+    /// [`Stop`] when the results cannot be written or the ledger cannot be read; a ledger that takes no more
+    /// is told in [`Finished::trouble`], after the results were written.
+    pub async fn finish(&self, also: Exit, reason: Option<Reason>, results: &Path) -> Result<Finished, Stop> {
+        let standing = Standing::of(&self.ledger, &self.batch)?;
+        let exit = standing.exit().and(also);
+        // A ledger that takes no more can still be read: what is known is written before its failure is told.
+        let ended = self.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
+        crash_at("mid_results");
+        write_results_file(&self.ledger, self.batch.id, results)?;
+        let noted = self.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
+        // The reasons of rows that were not reached depend on the run's end.
+        let standing = Standing::of(&self.ledger, &self.batch)?;
+        let trouble = ended.and(noted).err();
+        let exit = if trouble.is_some() { exit.and(Exit::Internal) } else { exit };
+        Ok(Finished { standing, exit, trouble })
     }
 
     /// Provider entries whose account has rows to be sent; in a retry failed ones too.
