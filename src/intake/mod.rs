@@ -9,12 +9,12 @@ mod encoding;
 mod fault;
 mod foreign;
 mod hidden;
-mod hidden_xls;
 mod records;
 mod results;
 mod row;
 mod source;
 mod workbook;
+mod xls;
 
 pub use columns::{Column, Columns, Mapping};
 pub use dialect::{Dialect, LineEnd};

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
 use super::{Broken, CELL_BYTES_MAX, Cells, Columns, Fault, LineEnd, Mapping};
-use super::{below, hidden, hidden_xls};
+use super::{below, hidden, xls};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
@@ -223,9 +223,17 @@ impl Book {
     }
 
     fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+        if xls::is_protected(bytes) {
+            return Err(damaged("password"));
+        }
+        let sheets =
+            xls::sheets_of(bytes).ok_or_else(|| damaged("it is damaged, or no workbook of this kind"))?;
+        if sheets.iter().any(|sheet| !sheet.fits()) {
+            return Err(damaged("it is damaged, or its cells stand too far apart"));
+        }
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
         let picked = pick_sheet(book.sheets_metadata(), sheet)?;
-        self.hidden = hidden_xls::of_xls(bytes, picked.place).ok_or_else(unseen)?;
+        self.hidden = sheets.into_iter().nth(picked.place).ok_or_else(unseen)?.hidden;
         let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
         Ok(picked)

@@ -1,37 +1,123 @@
-//! Hidden rows of an old workbook (.xls): the container of streams, and in its workbook stream the records that
-//! describe rows (MS-CFB, MS-XLS). Reads what is needed and nothing else; whatever does not fit gives no answer.
+//! Which rows of an old workbook (.xls) are hidden, and whether its sheets span what they say: the container of
+//! streams, and in its workbook stream the records of rows and cells (MS-CFB, MS-XLS). Reads what is needed and
+//! nothing else; whatever does not fit gives no answer.
 
 use std::collections::BTreeSet;
-
-use super::hidden::Hidden;
 
 /// Records of the workbook stream.
 const BOF: u16 = 0x0809;
 const EOF: u16 = 0x000A;
 const BOUND_SHEET: u16 = 0x0085;
 const ROW: u16 = 0x0208;
+const DIMENSIONS: u16 = 0x0200;
+const MANY_NUMBERS: u16 = 0x00BD;
+/// Records that fill cells: numbers, texts, truths, errors, formulas.
+const CELLS: [u16; 8] = [0x0203, 0x0204, 0x00D6, 0x0205, 0x027E, 0x00FD, MANY_NUMBERS, 0x0006];
 
-/// Bit of a row's flags: its height is zero, which is how rows are hidden and filtered out.
+/// Sheets that are looked at; a workbook has a few.
+const SHEETS_MAX: usize = 4096;
+
+/// Bit of a row's flags.
 const ZERO_HEIGHT: u16 = 0x20;
 
 /// Marks at and above this one are no sectors.
 const SECTOR_MAX: u32 = 0xFFFF_FFFA;
 
-/// Hidden rows, from 1, of the sheet with this place in the workbook.
-pub(super) fn of_xls(bytes: &[u8], sheet: usize) -> Hidden {
+/// What must be known of a sheet before it is read.
+#[derive(Default)]
+pub(super) struct OldSheet {
+    /// Hidden rows, from 1.
+    pub(super) hidden: BTreeSet<u64>,
+    /// Rows and columns that it says it spans, and those that its cells span.
+    said: u64,
+    rows: Span,
+    columns: Span,
+}
+
+impl OldSheet {
+    /// Whether the reader can take it: it makes room for every cell of what a sheet spans before it sees one.
+    pub(super) fn fits(&self) -> bool {
+        /// All cells of the largest sheet there can be: 65,536 rows of 256 columns.
+        const SAID_MAX: u64 = 1 << 24;
+        /// Room of about 100 MB.
+        const SPANNED_MAX: u64 = 1 << 22;
+        self.said <= SAID_MAX && self.rows.length().saturating_mul(self.columns.length()) <= SPANNED_MAX
+    }
+
+    fn note(&mut self, record: &Record<'_>) -> Option<()> {
+        let body = record.body;
+        match record.kind {
+            // Their height is zero: so are rows hidden and filtered out.
+            ROW if u16_at(body, 12)? & ZERO_HEIGHT != 0 => {
+                self.hidden.insert(u64::from(u16_at(body, 0)?) + 1);
+            }
+            DIMENSIONS if body.len() >= 14 => {
+                let columns = u64::from(u16_at(body, 10)?);
+                self.said = self.said.max(u64::from(u32_at(body, 4)?).saturating_mul(columns));
+            }
+            DIMENSIONS => {
+                let columns = u64::from(u16_at(body, 6)?);
+                self.said = self.said.max(u64::from(u16_at(body, 2)?) * columns);
+            }
+            kind if CELLS.contains(&kind) => {
+                self.rows.add(u16_at(body, 0)?);
+                self.columns.add(u16_at(body, 2)?);
+                if kind == MANY_NUMBERS {
+                    self.columns.add(u16_at(body, body.len().checked_sub(2)?)?);
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// From the first to the last.
+#[derive(Default)]
+struct Span(Option<(u16, u16)>);
+
+impl Span {
+    fn add(&mut self, place: u16) {
+        let (first, last) = self.0.unwrap_or((place, place));
+        self.0 = Some((first.min(place), last.max(place)));
+    }
+
+    fn length(&self) -> u64 {
+        self.0.map_or(0, |(first, last)| u64::from(last - first) + 1)
+    }
+}
+
+/// Whether only a password opens it: a new workbook in a container, or an old one that says so.
+pub(super) fn is_protected(bytes: &[u8]) -> bool {
+    const FILE_PASS: u16 = 0x002F;
+    let wanted: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    if memchr::memmem::find(bytes, &wanted).is_some() {
+        return true;
+    }
+    let stream = Container::open(bytes).and_then(|container| container.workbook()).unwrap_or_default();
+    let mut globals = Records { stream: &stream, at: 0 }.take_while(|record| record.kind != EOF);
+    globals.any(|record| record.kind == FILE_PASS && u16_at(record.body, 0).is_some_and(|kind| kind != 0))
+}
+
+/// The sheets of an old workbook, in their order. `None`: it is damaged.
+pub(super) fn sheets_of(bytes: &[u8]) -> Option<Vec<OldSheet>> {
     let stream = Container::open(bytes)?.workbook()?;
-    let mut sheets = Records { stream: &stream, at: 0 }.filter(|record| record.kind == BOUND_SHEET);
-    let start = usize::try_from(u32_at(sheets.nth(sheet)?.body, 0)?).ok()?;
-    let (mut rows, mut depth) = (BTreeSet::new(), 0u32);
-    for record in (Records { stream: &stream, at: start }) {
+    let bound = Records { stream: &stream, at: 0 }.filter(|record| record.kind == BOUND_SHEET);
+    bound
+        .take(SHEETS_MAX)
+        .map(|record| sheet_at(&stream, usize::try_from(u32_at(record.body, 0)?).ok()?))
+        .collect()
+}
+
+fn sheet_at(stream: &[u8], start: usize) -> Option<OldSheet> {
+    let (mut sheet, mut depth) = (OldSheet::default(), 0u32);
+    for record in (Records { stream, at: start }) {
         match record.kind {
             BOF => depth += 1,
-            EOF if depth <= 1 => return Some(rows),
+            EOF if depth <= 1 => return Some(sheet),
             EOF => depth -= 1,
             // Charts within the sheet have records of their own.
-            ROW if depth == 1 && u16_at(record.body, 12)? & ZERO_HEIGHT != 0 => {
-                rows.insert(u64::from(u16_at(record.body, 0)?) + 1);
-            }
+            _ if depth <= 1 => sheet.note(&record)?,
             _ => {}
         }
     }
