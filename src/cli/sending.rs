@@ -15,6 +15,8 @@ use super::plan::sums_line;
 use super::progress::Progress;
 use super::session::{Leg, Preflights, RowSet, Selection, Session};
 use super::stop::Stop;
+use super::watching::{RunLog, Watching};
+use super::workload::workload;
 use super::wrapup::{Standing, wrap_up};
 use crate::domain::{Currency, Goods, Reason, RowNumber, Status};
 use crate::engine::{Clearances, Mode};
@@ -140,7 +142,15 @@ pub async fn send(
 ) -> Result<Exit, Stop> {
     session.begin(context, sending.command).await?;
     // What the first calls said holds for every leg; an engine only tells what it finds itself.
+    let (batch, rows, sums) =
+        (session.batch.name.as_str(), sending.confirm.rows, sums_line(&sending.confirm.sums));
+    tracing::info!(batch, command = sending.command, rows, sums, "plan");
     for (provider, halt) in preflights.halts() {
+        let (reason, code) = (halt.reason.as_str(), halt.code.as_str());
+        tracing::warn!(batch, provider, reason, code, "halted by the first question");
+        if let Some(metrics) = &context.metrics {
+            metrics.halted(&provider, reason);
+        }
         session.note(BatchEvent::Halted { provider, halt }).await?;
     }
     let done = legs(context, session, &preflights, &sending).await;
@@ -177,7 +187,7 @@ async fn legs(
     if looks_first {
         if needs_looks(context, session, sending)? {
             let leg = leg(sending, Mode::Look, None, clearances);
-            let (engine, ended) = run_leg(context, session, preflights, leg, sending.confirm.rows).await?;
+            let (engine, ended) = run_leg(context, session, preflights, leg).await?;
             if ended != Ended::Over {
                 return Ok(Outcome::Signalled);
             }
@@ -190,7 +200,7 @@ async fn legs(
             return last_leg(context, session, preflights, sending, clearances).await;
         };
         let canary = leg(sending, Mode::Send, Some(last), clearances.clone());
-        let (_, ended) = run_leg(context, session, preflights, canary, first.get()).await?;
+        let (_, ended) = run_leg(context, session, preflights, canary).await?;
         if ended != Ended::Over {
             return Ok(Outcome::Signalled);
         }
@@ -209,7 +219,7 @@ async fn last_leg(
     clearances: Clearances,
 ) -> Result<Outcome, Stop> {
     let leg = leg(sending, Mode::Send, None, clearances);
-    let (_, ended) = run_leg(context, session, preflights, leg, sending.confirm.rows).await?;
+    let (_, ended) = run_leg(context, session, preflights, leg).await?;
     Ok(match ended {
         Ended::Over => Outcome::Over,
         Ended::Drained | Ended::Left => Outcome::Signalled,
@@ -234,14 +244,17 @@ pub async fn run_leg(
     session: &mut Session,
     preflights: &Preflights,
     leg: Leg,
-    total: u64,
 ) -> Result<(crate::engine::Engine, Ended), Stop> {
     let settings = context.settings()?;
     let names = settings.providers.iter().map(|entry| entry.name.clone()).collect();
-    let mut progress = Progress::new(context.terminal, session.batch.name.as_str(), names, total);
-    let done = session.run(settings, preflights, leg, &mut progress).await;
-    progress.finish();
-    done
+    let (terminal, batch) = (context.terminal, session.batch.name.as_str());
+    let work = workload(session, settings, &leg)?;
+    let mut watching = Watching {
+        progress: Progress::new(terminal, batch, leg.mode, work),
+        log: RunLog::new(batch, names, terminal.show_phones),
+        metrics: context.metrics.clone(),
+    };
+    session.run(settings, preflights, leg, &mut watching).await
 }
 
 /// Whether any row to be sent is of a provider that is asked about each number.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::context::{Context, quoted};
 use super::exit::Exit;
+use super::metrics::ByProvider;
 use super::plan::{counted, wrapped};
 use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
 use crate::domain::{BatchName, Next, Reason, Status};
 use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
-use crate::lifecycle::Phase;
+use crate::lifecycle::{Phase, TopUp};
 use crate::report::{Counts, ProviderHalt, Summary, Totals};
 use crate::run::crash_at;
 
@@ -31,6 +32,8 @@ pub struct Standing {
     pub conflicts: u64,
     /// Valid rows that were not sent and still could be.
     pub left: u64,
+    /// Rows by provider entry and status; invalid ones have no provider.
+    pub providers: ByProvider,
 }
 
 impl Standing {
@@ -40,20 +43,14 @@ impl Standing {
     /// [`Stop`] when the ledger fails.
     pub fn of(ledger: &Ledger, batch: &BatchInfo) -> Result<Self, Stop> {
         let view = ledger.run_view(batch.id)?;
-        let mut standing = Self {
-            counts: Counts::default(),
-            totals: Vec::new(),
-            halts: view.halts.clone(),
-            reasons: std::collections::BTreeMap::new(),
-            charged: std::collections::BTreeMap::new(),
-            conflicts: 0,
-            left: 0,
-        };
+        let mut standing = Self { halts: view.halts.clone(), ..Self::nothing() };
         let mut totals = Totals::default();
         ledger.for_each_row::<Stop>(batch.id, |row| {
             let shown = crate::report::effective(&row, &view);
             let status = row.state.status();
             standing.counts.add(status, 1);
+            let provider = row.order.as_ref().map(|order| order.provider.as_str()).unwrap_or_default();
+            *standing.providers.entry((provider.to_owned(), status)).or_insert(0) += 1;
             *standing.reasons.entry((status, shown.reason, shown.next)).or_insert(0) += 1;
             standing.conflicts += u64::from(row.state.contradicted);
             standing.left += u64::from(row.state.phase == Phase::Ready && !view.cancelled);
@@ -64,6 +61,33 @@ impl Standing {
         })?;
         standing.totals = totals.finish();
         Ok(standing)
+    }
+
+    /// What the phases of a batch's rows tell, without reading a row: no money, no reasons.
+    pub fn by_phase(phases: &[(Phase, u64)], batch: &BatchInfo) -> Self {
+        let mut standing = Self::nothing();
+        for (phase, rows) in phases {
+            let (status, next) = (phase.status(), TopUp { phase: *phase, ..TopUp::ready() }.next());
+            standing.counts.add(status, *rows);
+            *standing.reasons.entry((status, None, next)).or_insert(0) += rows;
+            if *phase == Phase::Ready && batch.cancelled_at.is_none() {
+                standing.left += rows;
+            }
+        }
+        standing
+    }
+
+    fn nothing() -> Self {
+        Self {
+            counts: Counts::default(),
+            totals: Vec::new(),
+            halts: Vec::new(),
+            reasons: std::collections::BTreeMap::new(),
+            charged: std::collections::BTreeMap::new(),
+            conflicts: 0,
+            left: 0,
+            providers: ByProvider::new(),
+        }
     }
 
     /// The exit code that the rows call for.
@@ -131,9 +155,21 @@ pub async fn wrap_up(
     // The reasons of rows that were not reached depend on the run's end.
     let standing = Standing::of(&session.ledger, &session.batch)?;
     let exit = if ended.is_err() || noted.is_err() { exit.and(Exit::Internal) } else { exit };
+    if let Some(metrics) = &context.metrics {
+        metrics.stands(&session.batch.name, &standing);
+    }
+    tell_log(&session.batch, &standing, exit, results);
     tell(context, &session.batch, &standing, exit, Some(results));
     tell_unbound(context, session)?;
     ended.and(noted).map(|()| exit)
+}
+
+fn tell_log(batch: &BatchInfo, standing: &Standing, exit: Exit, results: &Path) {
+    let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
+    let (batch, code, results) = (batch.name.as_str(), exit.code(), results.display());
+    tracing::info!(
+        batch, succeeded, failed, invalid, pending, unknown, not_sent, code, %results, "results written"
+    );
 }
 
 /// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
@@ -211,22 +247,36 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         }
         return;
     }
-    if terminal.quiet {
-        return;
+    if !terminal.quiet {
+        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "")));
     }
-    terminal.data(&table(terminal, batch, standing, exit));
+}
+
+/// The same as text; `more` stands between the table and the files.
+pub fn told(
+    context: &Context,
+    batch: &BatchInfo,
+    standing: &Standing,
+    exit: Exit,
+    results: Option<&Path>,
+    more: &str,
+) -> String {
+    let mut text = table(&context.terminal, batch, standing, exit);
+    text.push_str(more);
+    text.push('\n');
     if let Some(results) = results {
-        terminal.data(&format!("\nResults  {}", near(results)));
+        text.push_str(&format!("\nResults  {}", near(results)));
     }
     for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
-        terminal.data(&format!("{head}  {}", step.told()));
+        text.push_str(&format!("\n{head}  {}", step.told()));
     }
+    text.trim_end().to_owned()
 }
 
 fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
-    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let mut text = format!("Batch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -310,9 +360,10 @@ fn meaning(exit: Exit) -> &'static str {
 }
 
 /// What a person does next, and the command to type for it.
-struct Step {
+pub struct Step {
     words: String,
-    command: String,
+    /// To be typed as it stands.
+    pub command: String,
 }
 
 impl Step {
@@ -323,7 +374,7 @@ impl Step {
 }
 
 /// What a person does next.
-fn next_steps(
+pub fn next_steps(
     context: &Context,
     batch: &BatchInfo,
     standing: &Standing,

@@ -9,6 +9,7 @@ mod admit;
 mod append;
 mod chain;
 mod error;
+mod find;
 mod limits;
 mod lock;
 #[doc(hidden)]
@@ -24,6 +25,7 @@ mod writer;
 
 pub use admit::{AdmitError, AdmittedRow, NewBatch};
 pub use error::{LedgerError, LockError};
+pub use find::RowFilter;
 pub use limits::{Hint, Repeat};
 pub use lock::LedgerLock;
 pub use open::Ledger;

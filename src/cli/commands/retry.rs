@@ -10,6 +10,7 @@ use crate::cli::args::{GlobalArgs, RetryArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
 use crate::cli::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
+use crate::cli::metrics::Metrics;
 use crate::cli::plan::sums_line;
 use crate::cli::rebuild::rebuild;
 use crate::cli::retrying::{Choice, Chooser, Layout};
@@ -27,8 +28,9 @@ use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::Providers).await?;
+pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let batch = batch_of(args)?;
     let (lock, mut ledger) = context.own_ledger()?;
     let work = Work { context: &context, args };

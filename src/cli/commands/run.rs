@@ -11,6 +11,7 @@ use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
 use crate::cli::guards::{self, Worth, add_worth};
 use crate::cli::listening::Listening;
+use crate::cli::metrics::Metrics;
 use crate::cli::plan;
 use crate::cli::sending::{Confirm, Sending, send};
 use crate::cli::session::{Preflights, Session};
@@ -30,8 +31,9 @@ use crate::lifecycle::{Phase, TopUp};
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::NewBatch).await?;
+pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::NewBatch).await?;
+    context.metrics = metrics;
     let approval = args.plan.as_deref().map(Approval::read).transpose()?;
     let mut with_plan = args.clone();
     if let Some(approval) = &approval {

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::exit::Exit;
+use crate::cli::metrics::Metrics;
 use crate::cli::sending::run_leg;
 use crate::cli::session::{Leg, Preflights, Selection, Session};
 use crate::cli::stop::Stop;
@@ -22,8 +23,9 @@ use crate::run::Ended;
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop> {
+pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let Some(reader) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
@@ -92,7 +94,7 @@ async fn settle_one(
         selection: Selection::default(),
         clearances: Clearances::new(),
     };
-    let done = run_leg(context, &mut session, &Preflights::default(), leg, open).await;
+    let done = run_leg(context, &mut session, &Preflights::default(), leg).await;
     let (also, reason) = match &done {
         Ok((_, Ended::Over)) => (Exit::Success, None),
         Ok((_, Ended::Drained | Ended::Left)) => (Exit::Interrupted, Some(Reason::Interrupted)),
