@@ -25,7 +25,7 @@ use crate::domain::Money;
     version,
     about = "Tops up the phone numbers of a file: judged before a cent is spent, followed until final, never paid twice",
     before_help = "Examples:
-  bulk-topup init                           a commented configuration and a sample file to begin with
+  bulk-topup init                           a configuration and a sample file to begin with
   bulk-topup check payroll.csv              what would be sent, and what is wrong; spends nothing
   bulk-topup run payroll.csv                send it, after you confirmed the totals
   bulk-topup run payroll.csv --sandbox      try it with make-believe providers
@@ -151,7 +151,7 @@ impl Command {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
   bulk-topup run payroll.csv
-  bulk-topup run payroll.csv --yes --expect-total VND=40000   without a question, if that is the total
+  bulk-topup run payroll.csv --yes --expect-total VND=40000   no question, if that is the total
   bulk-topup run payroll.csv --first 3                        three rows first, then ask again
   bulk-topup run payroll.csv --plan plan.json                 only what somebody else checked
   bulk-topup run payroll.csv -o done.csv --settle-for 1h")]

@@ -11,7 +11,7 @@ use super::args::SendArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::guards::{Worth, check_batch_cap, check_day_cap};
-use super::plan::sums_line;
+use super::plan::{sums_line, wrapped};
 use super::progress::Progress;
 use super::session::{Leg, Preflights, RowSet, Selection, Session};
 use super::stop::Stop;
@@ -57,10 +57,9 @@ impl Confirm {
         }
         terminal.complain(&format!("To be sent: {} rows, {}", self.rows, sums_line(&self.sums)));
         if !self.valid_rows_priced {
-            terminal.complain(
-                "Not in these totals: rows whose price is told only when their number is looked up. With \
-                 --expect-total they are looked up before anything is sent.",
-            );
+            let words = "Not in these totals: rows whose price is told only when their number is looked up. With \
+                         --expect-total they are looked up before anything is sent.";
+            terminal.complain(wrapped(0, words).trim_end());
         }
         if self.sums.is_empty() {
             let answer =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
+use super::logging::masked;
 use super::retrying::REBUILT_NOTE;
 use super::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
 use super::stop::Stop;
@@ -40,6 +41,8 @@ impl Preflights {
             let client = Client::new(entry.net_options())?;
             let question = entry.codec.preflight(None);
             let answer = ask(&entry.codec, &client, &question, clock).await;
+            let (provider, trouble) = (entry.name.as_str(), masked(&answer.trouble(), false));
+            tracing::debug!(provider, trouble, "question before the plan");
             self.asked.insert(entry.name.clone(), answer);
         }
         Ok(())

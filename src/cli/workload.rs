@@ -20,6 +20,7 @@ pub fn workload(session: &Session, settings: &Settings, leg: &Leg) -> Result<Vec
             to_send: if leg.mode == Mode::Follow { 0 } else { to_send },
             open: if leg.mode == Mode::Look { 0 } else { open },
             limit: rate_text(entry.submit_rate),
+            limit_count: u64::from(entry.submit_rate.count),
             window: entry.submit_rate.window,
         });
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::{Context, quoted};
 use super::exit::Exit;
 use super::metrics::ByProvider;
-use super::plan::{counted, wrapped};
+use super::plan::{counted, hanging, wrapped};
 use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
@@ -296,14 +296,8 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        let line = format!(
-            "  {} {:>9}   {}",
-            terminal.status(*status),
-            grouped(&count.to_string()),
-            why.join(" · ")
-        );
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let head = format!("  {} {:>9}   ", terminal.status(*status), grouped(&count.to_string()));
+        text.push_str(&hanging(&head, 25, &why));
     }
     text.push_str(&money(standing));
     for halt in &standing.halts {
@@ -336,7 +330,8 @@ fn money(standing: &Standing) -> String {
             .filter(|(name, amount)| *name == "asked" || !amount.is_zero())
             .map(|(name, amount)| format!("{name} {}", grouped(&amount.normalize().to_string())))
             .collect();
-        text.push_str(&format!("  {:<10} {currency}: {}\n", total.provider, shown.join(" · ")));
+        let head = format!("  {:<10} {currency}: ", total.provider);
+        text.push_str(&hanging(&head, head.chars().count(), &shown));
     }
     for (currency, amount) in &standing.charged {
         let amount = grouped(&amount.normalize().to_string());

@@ -50,9 +50,10 @@ pub fn init(global: &GlobalArgs) -> Result<Exit, Stop> {
         .collect();
     if !there.is_empty() {
         return Err(Stop::refused(format!(
-            "{} stands here already and is not written over: nothing was written. Move it away, or go to another \
-             folder",
-            there.join(" and ")
+            "{} {} here already, and nothing is written over: nothing was written. Move what is in the way, or go to \
+             another folder",
+            there.join(" and "),
+            if there.len() == 1 { "stands" } else { "stand" }
         )));
     }
     for (place, (path, text)) in files.iter().enumerate() {

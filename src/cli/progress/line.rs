@@ -11,6 +11,8 @@ use crate::cli::terminal::grouped;
 pub struct LaneView {
     /// Name of the provider entry.
     pub name: String,
+    /// Columns that the names of all lines take.
+    pub name_width: usize,
     /// Rows to be sent by this run; zero when it only follows.
     pub to_send: u64,
     /// Open rows it began with.
@@ -40,6 +42,8 @@ pub struct LaneView {
 /// The whole run, as it is drawn.
 #[derive(Clone, Debug, Default)]
 pub struct RunView {
+    /// Columns that the names of all lines take.
+    pub name_width: usize,
     /// Rows of the run.
     pub total: u64,
     /// Of them succeeded in it.
@@ -107,13 +111,14 @@ pub fn lane_line(view: &LaneView, width: usize) -> String {
     let total = if view.to_send > 0 { view.to_send } else { view.began_open };
     let cells = if width >= 96 { 16 } else { 8 };
     let done = if view.to_send > 0 { view.sent } else { view.settled };
-    let mut parts = vec![Part { rank: 0, text: format!("{:<10}", shortened(&view.name)) }];
+    let name = shortened(&view.name);
+    let mut parts = vec![Part { rank: 0, text: format!("{name:<0$}", view.name_width) }];
     let mut part = |rank: u8, text: String| parts.push(Part { rank, text });
     if let Some(looked_up) = view.looked_up {
         part(1, format!("{} looked up, nothing is sent yet", count(looked_up)));
         return fitted(parts, width);
     }
-    part(8, bar(done, total, cells));
+    part(9, bar(done, total, cells));
     if view.to_send > 0 || view.sent > 0 {
         part(1, format!("sent {}/{}", count(view.sent), count(view.to_send.max(view.sent))));
     }
@@ -122,7 +127,7 @@ pub fn lane_line(view: &LaneView, width: usize) -> String {
     let rank = if view.unknown > 0 { 2 } else { 7 };
     part(rank, format!("unknown {}", count(view.unknown)));
     if let Some(rate) = view.rate_tenths.filter(|_| view.halts.is_empty()) {
-        part(9, format!("{} of {}", tenths(rate), view.limit));
+        part(8, format!("{} of {}", tenths(rate), view.limit));
     }
     if let Some(left) = view.left.filter(|_| view.halts.is_empty()) {
         part(6, format!("{} left", duration(left)));
@@ -141,9 +146,9 @@ pub fn run_line(view: &RunView, width: usize) -> String {
     let settled = view.succeeded + view.failed + view.invalid;
     let percent = (settled.min(view.total) * 100).checked_div(view.total).unwrap_or(0);
     let cells = if width >= 96 { 16 } else { 8 };
-    let mut parts = vec![Part { rank: 0, text: format!("{:<10}", "settled") }];
+    let mut parts = vec![Part { rank: 0, text: format!("{:<1$}", "settled", view.name_width) }];
     let mut part = |rank: u8, text: String| parts.push(Part { rank, text });
-    part(8, bar(settled, view.total, cells));
+    part(9, bar(settled, view.total, cells));
     part(1, format!("{}/{} {percent}%", count(settled), count(view.total)));
     part(3, format!("succeeded {}", count(view.succeeded)));
     part(2, format!("failed {}", count(view.failed)));
@@ -178,7 +183,7 @@ pub fn plain_line(time: &str, batch: &str, view: &RunView) -> String {
 }
 
 /// A name that leaves room for what is said of it.
-fn shortened(name: &str) -> String {
+pub fn shortened(name: &str) -> String {
     const CHARS_MAX: usize = 16;
     if name.chars().count() <= CHARS_MAX {
         return name.to_owned();
@@ -193,6 +198,7 @@ mod tests {
     fn views() -> Vec<LaneView> {
         let good = LaneView {
             name: "vietnam".to_owned(),
+            name_width: 7,
             to_send: 12_462,
             sent: 7_804,
             settled: 7_696,
@@ -233,6 +239,7 @@ mod tests {
 
     fn run() -> RunView {
         RunView {
+            name_width: 7,
             total: 12_462,
             succeeded: 7_655,
             failed: 41,

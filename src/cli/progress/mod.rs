@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::line::{LaneView, RunView, lane_line, plain_line, run_line};
-use super::plan::duration;
+use self::line::{LaneView, RunView, lane_line, plain_line, run_line, shortened};
+use super::plan::{duration, wrapped};
 use super::screen;
 use super::terminal::Terminal;
 use crate::domain::{Now, Status, Tick};
@@ -20,6 +20,9 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The rate that is shown is that of so long.
 const RATE_SPAN: Duration = Duration::from_secs(10);
+
+/// Columns that the name of the run's own line takes.
+const SETTLED_WIDTH: usize = 7;
 
 /// Columns of a terminal that does not say.
 const COLUMNS: usize = 80;
@@ -35,7 +38,9 @@ pub struct Work {
     pub open: u64,
     /// The limit, as the configuration writes it.
     pub limit: String,
-    /// The window that the limit counts in.
+    /// So many submits
+    pub limit_count: u64,
+    /// in every window of this length.
     pub window: Duration,
 }
 
@@ -55,6 +60,7 @@ pub struct Progress {
     label: String,
     mode: Mode,
     lanes: Vec<Watched>,
+    name_width: usize,
     main: Option<ProgressBar>,
     total: u64,
     settled: [u64; Status::ALL.len()],
@@ -72,7 +78,10 @@ impl Progress {
             looked_up: 0,
             recent: VecDeque::new(),
         };
+        let names = work.iter().filter(|work| work.to_send + work.open > 0).map(|work| shortened(&work.name));
+        let name_width = names.map(|name| name.chars().count()).chain([SETTLED_WIDTH]).max();
         let mut progress = Self {
+            name_width: name_width.unwrap_or(SETTLED_WIDTH),
             terminal,
             label: label.to_owned(),
             mode,
@@ -110,6 +119,11 @@ impl Progress {
         place.and_then(|place| self.settled.get(place)).copied().unwrap_or(0)
     }
 
+    /// A sentence beside the bars.
+    fn tell(&self, words: &str) {
+        self.terminal.say(wrapped(0, words).trim_end());
+    }
+
     /// A halt, pause or fault; the rows themselves are counted.
     pub fn notice(&mut self, notice: &Notice) {
         let only = |operator: &Option<String>| {
@@ -119,13 +133,11 @@ impl Progress {
             Notice::Halted { provider, halt } => {
                 let word = self.terminal.warning("STOPPED");
                 let operator = only(&halt.operator);
-                self.terminal.say(&format!("{word} {provider}{operator}: {}", halt.message));
+                self.tell(&format!("{word} {provider}{operator}: {}", halt.message));
             }
-            Notice::Paused { provider, operator, wait, why } => self.terminal.say(&format!(
-                "paused {provider}{} for {}: {why}",
-                only(operator),
-                duration(*wait)
-            )),
+            Notice::Paused { provider, operator, wait, why } => {
+                self.tell(&format!("paused {provider}{} for {}: {why}", only(operator), duration(*wait)))
+            }
             Notice::Sent { .. } => {}
             // A row that leaves a final state (an order that turned up) is counted again when it comes back.
             Notice::Changed { from, to, .. } => {
@@ -137,7 +149,7 @@ impl Progress {
                 }
             }
             Notice::Fault(fault) => {
-                self.terminal.say(&format!("{}: {fault}", self.terminal.warning("FAULT")));
+                self.tell(&format!("{}: {fault}", self.terminal.warning("FAULT")));
             }
         }
     }
@@ -168,7 +180,7 @@ impl Progress {
         }
         for lane in &self.lanes {
             if let Some(bar) = &lane.bar {
-                bar.set_message(lane_line(&lane.view(self.mode, now), width));
+                bar.set_message(lane_line(&self.view(lane, now), width));
             }
         }
     }
@@ -184,12 +196,17 @@ impl Progress {
         self.told = Some(now.tick);
     }
 
+    fn view(&self, lane: &Watched, now: Now) -> LaneView {
+        LaneView { name_width: self.name_width, ..lane.view(self.mode, now) }
+    }
+
     fn run_view(&self, now: Now) -> RunView {
-        let views: Vec<LaneView> = self.lanes.iter().map(|lane| lane.view(self.mode, now)).collect();
+        let views: Vec<LaneView> = self.lanes.iter().map(|lane| self.view(lane, now)).collect();
         let names = |wanted: fn(&LaneView) -> bool| {
             views.iter().filter(|view| wanted(view)).map(|view| view.name.clone()).collect()
         };
         RunView {
+            name_width: self.name_width,
             total: self.total,
             succeeded: self.of(Status::Succeeded),
             failed: self.of(Status::Failed),
@@ -206,16 +223,17 @@ impl Progress {
 
     /// Tells that a signal was heard, and what holds now.
     pub fn stopping(&self, signals: u32, under_way: usize) {
-        self.terminal.say(&if signals == 1 {
-            format!(
-                "Stopping: nothing new is sent; {} waited for. Once more (Ctrl-C) leaves at once.",
-                under_way_words(under_way, "is", "are")
-            )
-        } else {
-            format!(
-                "Leaving: {} unknown; run or settle looks them up.",
-                under_way_words(under_way, "stays", "stay")
-            )
+        let requests = if under_way == 1 { "request" } else { "requests" };
+        self.tell(&match (signals, under_way) {
+            (1, 0) => "Stopping: nothing new is sent, and nothing is under way.".to_owned(),
+            (1, _) => format!(
+                "Stopping: nothing new is sent; {under_way} {requests} under way will be waited for. Once more \
+                 (Ctrl-C) leaves at once."
+            ),
+            (_, 0) => "Leaving: nothing is under way.".to_owned(),
+            (_, _) => format!(
+                "Leaving: what became of {under_way} {requests} under way is unknown; run or settle looks them up."
+            ),
         });
     }
 }
@@ -245,7 +263,9 @@ impl Watched {
             open: stats.open,
             unknown: stats.unknown,
             looked_up: Some(self.looked_up).filter(|_| mode == Mode::Look),
-            rate_tenths: Some(self.tenths_in(self.work.window, now)).filter(|_| sends),
+            name_width: 0,
+            rate_tenths: Some(self.tenths_in(self.work.window, now).min(self.work.limit_count * 10))
+                .filter(|_| sends),
             limit: self.work.limit.clone(),
             left: self.left(now).filter(|_| sends && stats.halts.is_empty()),
             paused_for: stats.paused_for,
@@ -253,7 +273,8 @@ impl Watched {
         }
     }
 
-    /// Submits of the last seconds, in tenths for each window.
+    /// Submits of the last seconds, in tenths for each window; of the first seconds it is a guess that may be
+    /// above the limit, which no window is.
     fn tenths_in(&self, window: Duration, now: Now) -> u64 {
         let Some((at, sent)) = self.recent.front() else { return 0 };
         let span_ms = now.tick.since(*at).as_millis().max(1);
@@ -268,13 +289,5 @@ impl Watched {
         let rest = u128::from(self.work.to_send.saturating_sub(self.stats.sent));
         let ms = (rest * span_ms).checked_div(u128::from(submits))?;
         Some(Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX)))
-    }
-}
-
-fn under_way_words(requests: usize, one: &str, many: &str) -> String {
-    if requests == 1 {
-        format!("1 request under way {one}")
-    } else {
-        format!("{requests} requests under way {many}")
     }
 }

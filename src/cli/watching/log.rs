@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::cli::logging::masked;
-use crate::domain::{NetFault, Status};
+use crate::domain::{NetFault, Next, Status};
 use crate::engine::{CallEnd, CallKind, LaneId, Notice};
 use crate::lifecycle::{Entry, Event};
 
@@ -87,6 +87,11 @@ impl RunLog {
         let (batch, row, event) = (self.batch.as_str(), entry.row.0, entry.event.name());
         let state = &entry.state;
         let id = state.id.as_ref().map(crate::domain::TransactionId::as_str);
+        if let Event::Intent(intent) = &entry.event {
+            let attempt = intent.attempt.0;
+            debug!(batch, row, id, event, attempt, "row is about to be sent");
+            return;
+        }
         let (status, next) = (state.status().as_str(), state.next().as_str());
         let reason = state.reason.map(crate::domain::Reason::as_str);
         let said = said(&entry.event).map(|words| masked(&words, self.show_phones));
@@ -95,7 +100,7 @@ impl RunLog {
         // A row that needs somebody stands out; the rest is for whoever wants everything.
         let trouble = match state.status() {
             Status::Failed | Status::Invalid => true,
-            Status::Unknown => !matches!(entry.event, Event::Intent(_)),
+            Status::Unknown => state.next() == Next::Ask,
             Status::Succeeded | Status::Pending | Status::NotSent => false,
         };
         if trouble {
