@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use super::args::{ColorArg, GlobalArgs};
 use super::screen;
-use crate::domain::Status;
+use crate::domain::{PhoneNumber, Status};
 
 /// Where and how to write.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,14 @@ impl Terminal {
         if self.show_phones { digits.to_owned() } else { crate::domain::mask_digits(digits) }
     }
 
+    /// Words that others wrote about a row, with its number masked wherever they repeat it. Ids stay whole.
+    pub fn words(&self, text: &str, phone: Option<&PhoneNumber>) -> String {
+        let Some(phone) = phone.filter(|_| !self.show_phones) else { return text.to_owned() };
+        let (national, masked) = (phone.national(), phone.masked());
+        let code = phone.digits().len().saturating_sub(national.len());
+        text.replace(national, masked.get(code..).unwrap_or("****"))
+    }
+
     /// Asks on stderr and reads a line of stdin; none at its end.
     pub fn ask(&self, question: &str) -> Option<String> {
         let mut err = std::io::stderr().lock();
@@ -140,6 +148,15 @@ pub fn grouped(plain: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_masked_however_others_write_it_and_an_id_is_not() {
+        let phone = PhoneNumber::new(crate::domain::Country::VN, "84", "912345601").unwrap();
+        let words = "84912345601 (0912345601) has order 455734017592922";
+        let told = Terminal::silent().words(words, Some(&phone));
+        assert_eq!(told, "8491****601 (091****601) has order 455734017592922");
+        assert_eq!(Terminal { show_phones: true, ..Terminal::silent() }.words(words, Some(&phone)), words);
+    }
 
     #[test]
     fn thousands_are_grouped() {

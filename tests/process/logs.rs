@@ -128,8 +128,8 @@ fn the_figures_are_those_of_the_results() {
 #[test]
 fn a_run_that_is_interrupted_or_refused_leaves_its_figures_too() {
     let _shared = share();
-    let mut settings = super::world::Settings::default();
-    settings.submit_rate = "5/s".to_owned();
+    let settings =
+        super::world::Settings { submit_rate: "5/s".to_owned(), ..super::world::Settings::default() };
     let world = World::with("", 1, &rows::plain(200, &rows::ALL, 1), settings);
     let mut program = world.start_topup(&["--metrics-file", "run.prom"]);
     until("submits", Duration::from_secs(30), || (world.requests() >= 2).then_some(()));

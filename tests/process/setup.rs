@@ -101,51 +101,6 @@ fn every_key_of_the_configuration_stands_in_what_init_writes() {
     }
 }
 
-/// Settings as a run with this configuration records them: without what a comment may say otherwise.
-fn recorded(configuration: &str) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    for key in ["vn.key", "path.key"] {
-        secret_file(folder.path().join(key));
-    }
-    std::fs::write(folder.path().join("bulk-topup.toml"), configuration).unwrap();
-    std::fs::write(folder.path().join("pay.csv"), "phone,amount\n0912341101,20000\n").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bulk-topup"));
-    for name in ["TUTOM_APP_KEY", "TUTOM_OPEN_ID", "PAYNICORN_APP_KEY", "PAYNICORN_SECRET"] {
-        command.env(name, "secret");
-    }
-    command.env_remove("BULK_TOPUP_CONFIG").current_dir(folder.path());
-    let planned = command.args(["check", "pay.csv", "--write-plan", "plan.json"]).output().unwrap();
-    assert_eq!(planned.status.code(), Some(0), "{}", text(&planned.stderr));
-    let plan = std::fs::read_to_string(folder.path().join("plan.json")).unwrap();
-    plan.lines().map(str::to_owned).collect()
-}
-
-#[test]
-fn the_defaults_that_the_comments_name_are_the_defaults() {
-    let sample = include_str!("../../samples/bulk-topup.toml");
-    let mut written = String::new();
-    for line in sample.lines() {
-        // Left out: what has no default of its own.
-        let other = ["proxy", "address", "path_secret", "allow ", "key ", "[listen]"];
-        let key = line.strip_prefix("# ").filter(|rest| !other.iter().any(|word| rest.starts_with(word)));
-        let is_key = |rest: &&str| rest.contains(" = ") && rest.starts_with(|c: char| c.is_ascii_lowercase());
-        written.push_str(key.filter(is_key).unwrap_or(line));
-        written.push('\n');
-    }
-    assert!(
-        written.matches("\nsubmit_rate").count() == 1 && written.contains("\nmethod = \"get\""),
-        "{written}"
-    );
-    let (without, with) = (recorded(sample), recorded(&written));
-    let stable = |lines: Vec<String>| -> Vec<String> {
-        lines
-            .into_iter()
-            .filter(|line| !line.contains("\"written_at\"") && !line.contains("\"at\""))
-            .collect()
-    };
-    assert_eq!(stable(without), stable(with));
-}
-
 #[test]
 fn completions_complete() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,7 +121,7 @@ fn completions_complete() {
         let words: Vec<&str> = typed.split(' ').collect();
         let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
         let ask = format!(
-            ". ./bulk-topup.bash; COMP_WORDS=({typed}); COMP_CWORD={}; _bulk-topup bulk-topup {last} {before}; \
+            ". ./bulk-topup.bash; COMP_WORDS=({typed}); COMP_CWORD={}; _bulk__topup bulk-topup {last} {before}; \
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             words.len() - 1
         );

@@ -71,18 +71,29 @@ pub struct RunView {
 /// A part of a line: the lower its rank, the later it gives way.
 struct Part {
     rank: u8,
-    text: String,
+    /// None: the bar.
+    text: Option<String>,
 }
 
 /// A line of at most `width` columns: the parts that fit, in their order, joined by two blanks. What ranks
-/// lowest goes first; the first part always stays, cut if it must be.
-fn fitted(mut parts: Vec<Part>, width: usize) -> String {
+/// highest goes first; the first part always stays, cut if it must be. A bar takes what room is left.
+fn fitted(mut parts: Vec<Part>, bar: Option<(u64, u64)>, width: usize) -> String {
     loop {
-        let line: Vec<&str> =
-            parts.iter().map(|part| part.text.as_str()).filter(|text| !text.is_empty()).collect();
-        let line = line.join("  ");
-        if line.chars().count() <= width || parts.len() <= 1 {
-            return line.chars().take(width).collect();
+        let texts = |cells: usize| {
+            let shown = parts.iter().map(|part| match (&part.text, bar) {
+                (None, Some((done, total))) => drawn(done, total, cells),
+                (None, None) => String::new(),
+                (Some(text), _) => text.clone(),
+            });
+            shown.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("  ")
+        };
+        let line = texts(CELLS_MIN);
+        let length = line.chars().count();
+        if length <= width || parts.len() <= 1 {
+            let room = width.saturating_sub(length).saturating_add(CELLS_MIN).min(CELLS_MAX);
+            // In steps, so that a bar does not jump with every digit beside it.
+            let room = room - room % CELLS_MIN;
+            return texts(room).chars().take(width).collect();
         }
         let weakest = parts.iter().enumerate().skip(1).max_by_key(|(_, part)| part.rank);
         let Some(place) = weakest.map(|(place, _)| place) else { return line };
@@ -90,10 +101,15 @@ fn fitted(mut parts: Vec<Part>, width: usize) -> String {
     }
 }
 
+/// Cells of a bar, at least and at most.
+const CELLS_MIN: usize = 4;
+const CELLS_MAX: usize = 20;
+
 /// A bar of so many cells.
-fn bar(done: u64, total: u64, cells: u64) -> String {
-    let full = (done.min(total) * cells).checked_div(total).unwrap_or(0);
-    let (full, cells) = (usize::try_from(full).unwrap_or(0), usize::try_from(cells).unwrap_or(0));
+fn drawn(done: u64, total: u64, cells: usize) -> String {
+    let of = u64::try_from(cells).unwrap_or(u64::MAX);
+    let full = (done.min(total).saturating_mul(of)).checked_div(total).unwrap_or(0);
+    let full = usize::try_from(full).unwrap_or(0);
     format!("[{}{}]", "█".repeat(full), "░".repeat(cells.saturating_sub(full)))
 }
 
@@ -109,28 +125,28 @@ fn count(value: u64) -> String {
 /// One provider's line.
 pub fn lane_line(view: &LaneView, width: usize) -> String {
     let total = if view.to_send > 0 { view.to_send } else { view.began_open };
-    let cells = if width >= 96 { 16 } else { 8 };
     let done = if view.to_send > 0 { view.sent } else { view.settled };
     let name = shortened(&view.name);
-    let mut parts = vec![Part { rank: 0, text: format!("{name:<0$}", view.name_width) }];
-    let mut part = |rank: u8, text: String| parts.push(Part { rank, text });
+    let mut parts = vec![Part { rank: 0, text: Some(format!("{name:<0$}", view.name_width)) }];
     if let Some(looked_up) = view.looked_up {
-        part(1, format!("{} looked up, nothing is sent yet", count(looked_up)));
-        return fitted(parts, width);
+        let text = format!("{} looked up, nothing is sent yet", count(looked_up));
+        parts.push(Part { rank: 1, text: Some(text) });
+        return fitted(parts, None, width);
     }
-    part(9, bar(done, total, cells));
+    parts.push(Part { rank: 8, text: None });
+    let mut part = |rank: u8, text: String| parts.push(Part { rank, text: Some(text) });
     if view.to_send > 0 || view.sent > 0 {
-        part(1, format!("sent {}/{}", count(view.sent), count(view.to_send.max(view.sent))));
+        part(4, format!("sent {}/{}", count(view.sent), count(view.to_send.max(view.sent))));
     }
-    part(5, format!("settled {}", count(view.settled)));
-    part(4, format!("open {}", count(view.open)));
-    let rank = if view.unknown > 0 { 2 } else { 7 };
+    part(9, format!("settled {}", count(view.settled)));
+    part(5, format!("open {}", count(view.open)));
+    let rank = if view.unknown > 0 { 2 } else { 10 };
     part(rank, format!("unknown {}", count(view.unknown)));
     if let Some(rate) = view.rate_tenths.filter(|_| view.halts.is_empty()) {
-        part(8, format!("{} of {}", tenths(rate), view.limit));
+        part(6, format!("{} of {}", tenths(rate), view.limit));
     }
     if let Some(left) = view.left.filter(|_| view.halts.is_empty()) {
-        part(6, format!("{} left", duration(left)));
+        part(7, format!("{} left", duration(left)));
     }
     if let Some(wait) = view.paused_for {
         part(3, format!("PAUSED {}", duration(wait)));
@@ -138,24 +154,23 @@ pub fn lane_line(view: &LaneView, width: usize) -> String {
     for halt in &view.halts {
         part(1, format!("STOPPED {halt}"));
     }
-    fitted(parts, width)
+    fitted(parts, Some((done, total)), width)
 }
 
 /// The line of the whole run.
 pub fn run_line(view: &RunView, width: usize) -> String {
     let settled = view.succeeded + view.failed + view.invalid;
     let percent = (settled.min(view.total) * 100).checked_div(view.total).unwrap_or(0);
-    let cells = if width >= 96 { 16 } else { 8 };
-    let mut parts = vec![Part { rank: 0, text: format!("{:<1$}", "settled", view.name_width) }];
-    let mut part = |rank: u8, text: String| parts.push(Part { rank, text });
-    part(9, bar(settled, view.total, cells));
+    let name = format!("{:<1$}", "settled", view.name_width);
+    let mut parts = vec![Part { rank: 0, text: Some(name) }, Part { rank: 8, text: None }];
+    let mut part = |rank: u8, text: String| parts.push(Part { rank, text: Some(text) });
     part(1, format!("{}/{} {percent}%", count(settled), count(view.total)));
     part(3, format!("succeeded {}", count(view.succeeded)));
     part(2, format!("failed {}", count(view.failed)));
     if view.invalid > 0 {
         part(4, format!("invalid {}", count(view.invalid)));
     }
-    fitted(parts, width)
+    fitted(parts, Some((settled, view.total)), width)
 }
 
 /// The plain line, for a log of whoever runs the program without a terminal.

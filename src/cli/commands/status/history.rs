@@ -3,7 +3,6 @@
 use super::words::words_of;
 use crate::cli::context::{Context, quoted};
 use crate::cli::exit::Exit;
-use crate::cli::logging::masked;
 use crate::cli::stop::Stop;
 use crate::domain::{Next, RowNumber};
 use crate::ledger::{BatchInfo, Ledger};
@@ -35,6 +34,7 @@ pub fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNu
         return Ok(Exit::Success);
     }
     let reason = shown.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let number = stored.order.as_ref().map(|order| &order.phone);
     let phone = stored.order.as_ref().map(|order| context.terminal.phone(order.phone.digits()));
     context.terminal.data(&format!(
         "Batch {} row {row} (line {}): {}{reason}, next {}\n  {}",
@@ -42,7 +42,7 @@ pub fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNu
         stored.line,
         stored.state.status(),
         shown.next,
-        masked(&shown.message, context.terminal.show_phones)
+        context.terminal.words(&shown.message, number)
     ));
     if let (Some(order), Some(phone)) = (&stored.order, phone) {
         let amount = stored.asked().map_or_else(String::new, |(amount, currency)| {
@@ -55,7 +55,7 @@ pub fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNu
         ));
     }
     for (at, event) in events {
-        let words = masked(&words_of(&event), context.terminal.show_phones);
+        let words = context.terminal.words(&words_of(&event), number);
         context.terminal.data(&format!("  {}  {words}", at.rfc3339()));
     }
     let (name, flags) = (quoted(batch.name.as_str()), context.repeat_flags());

@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 use crate::cli::args::FilterArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::logging::masked;
 use crate::cli::plan::wrapped;
 use crate::cli::stop::Stop;
 use crate::cli::terminal::{Terminal, grouped};
-use crate::domain::{Country, mask_digits};
+use crate::domain::{BatchName, Country, RowNumber, mask_digits};
 use crate::ledger::{BatchId, BatchInfo, Ledger, RowFilter};
 use crate::lifecycle::{Phase, StoredRow};
 use crate::numbering::PhonePlan;
@@ -35,8 +34,15 @@ pub fn rows(
         .filter(|info| batch.is_none_or(|wanted| wanted.id == info.id))
         .map(|info| Ok::<_, Stop>((info.clone(), ledger.run_view(info.id)?)))
         .collect::<Result<_, _>>()?;
-    let mut found =
-        Found { terminal: context.terminal, told: None, rows: 0, more: false, objects: Vec::new() };
+    let mut found = Found {
+        terminal: context.terminal,
+        told: None,
+        last: None,
+        one_batch: true,
+        rows: 0,
+        more: false,
+        objects: Vec::new(),
+    };
     ledger.find_rows::<Stop>(&filter, |id, row| {
         let Some((info, view)) = batches.iter().find(|(info, _)| info.id == id) else { return Ok(true) };
         let shown = effective(&row, view);
@@ -50,7 +56,7 @@ pub fn rows(
         found.take(info, &row, &shown);
         Ok(true)
     })?;
-    found.end(context, batch, args);
+    found.end(context, args);
     Ok(Exit::Success)
 }
 
@@ -105,6 +111,9 @@ struct Found {
     terminal: Terminal,
     /// The batch whose head was told last.
     told: Option<BatchId>,
+    /// The row that was told last, and whether all are of its batch.
+    last: Option<(BatchName, RowNumber)>,
+    one_batch: bool,
     rows: u64,
     more: bool,
     objects: Vec<Value>,
@@ -113,6 +122,8 @@ struct Found {
 impl Found {
     fn take(&mut self, batch: &BatchInfo, row: &StoredRow, shown: &Effective) {
         self.rows += 1;
+        self.one_batch &= self.last.as_ref().is_none_or(|(name, _)| *name == batch.name);
+        self.last = Some((batch.name.clone(), row.row));
         if self.terminal.json {
             self.objects.push(object(&self.terminal, batch, row, shown));
             return;
@@ -128,7 +139,7 @@ impl Found {
         self.terminal.data(&line(&self.terminal, row, shown));
     }
 
-    fn end(&self, context: &Context, batch: Option<&BatchInfo>, args: &FilterArgs) {
+    fn end(&self, context: &Context, args: &FilterArgs) {
         if self.terminal.json {
             let object = json!({ "schema": 1, "rows": self.objects, "more": self.more });
             self.terminal.data(&format!("{object:#}"));
@@ -141,13 +152,13 @@ impl Found {
             String::new()
         };
         self.terminal.data(&format!("{}{counted}{more}", if self.rows > 0 { "\n" } else { "" }));
-        if self.rows > 0 {
-            let name = batch.map_or("BATCH", |batch| batch.name.as_str());
-            self.terminal.say(&format!(
-                "Next     all that happened to one of them:\n           bulk-topup status {name} --row N{}",
-                context.repeat_flags()
-            ));
-        }
+        let Some((name, row)) = &self.last else { return };
+        let name = if self.one_batch { name.as_str() } else { "BATCH" };
+        let row = if self.rows == 1 { row.to_string() } else { "N".to_owned() };
+        self.terminal.say(&format!(
+            "Next     all that happened to one of them:\n           bulk-topup status {name} --row {row}{}",
+            context.repeat_flags()
+        ));
     }
 }
 
@@ -170,7 +181,7 @@ fn line(terminal: &Terminal, row: &StoredRow, shown: &Effective) -> String {
     );
     let mut text = text.trim_end().to_owned();
     if !shown.message.is_empty() {
-        let words = masked(&shown.message, terminal.show_phones);
+        let words = terminal.words(&shown.message, order.map(|order| &order.phone));
         text.push_str(&format!("\n{}", wrapped(12, &words).trim_end()));
     }
     text
@@ -187,7 +198,7 @@ fn object(terminal: &Terminal, batch: &BatchInfo, row: &StoredRow, shown: &Effec
         (Some(amount.normalize().to_string()), currency.map(|currency| currency.to_string()))
     });
     json!({ "batch": batch.name, "row": row.row, "line": row.line, "status": state.status(),
-        "next": shown.next, "reason": shown.reason, "message": masked(&shown.message, terminal.show_phones),
+        "next": shown.next, "reason": shown.reason, "message": terminal.words(&shown.message, order.map(|order| &order.phone)),
         "provider": order.map(|order| order.provider.as_str()), "operator": operator, "phone": phone,
         "amount": amount, "currency": currency, "transaction_id": state.id,
         "provider_ref": state.provider_ref, "code": state.code, "attempts": state.submits,
