@@ -219,12 +219,14 @@ fn tiles(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Vec<Tile>
     let money = figures::succeeded(gathered);
     let worked: std::time::Duration =
         chronicle.stretches.iter().map(|stretch| stretch.end.since(stretch.start)).sum();
-    let per_second = u128::from(gathered.submits) * 10_000 / worked.as_millis().max(1);
     let rate = match gathered.submits {
         0 => "nothing was submitted".to_owned(),
         submits => {
             let word = if submits == 1 { "submit" } else { "submits" };
-            format!("{} {word}, {}.{} a second", count(submits), per_second / 10, per_second % 10)
+            // Of less than a second no rate can be told.
+            let speed = u128::from(submits) * 10_000 / worked.as_millis().max(1);
+            let speed = (worked.as_secs() > 0).then(|| format!(", {}.{} a second", speed / 10, speed % 10));
+            format!("{} {word}{}", count(submits), speed.unwrap_or_default())
         }
     };
     let runs = if chronicle.run_count == 1 { "run" } else { "runs" };
