@@ -13,8 +13,8 @@ use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
 pub use self::report::ReportArgs;
-use super::settings::parse_duration;
 use crate::domain::Money;
+use crate::settings::parse_duration;
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]

@@ -16,10 +16,9 @@ mod status;
 use clap::Parser;
 
 use super::args::{Args, Command};
-use super::exit::Exit;
-use super::stop::Stop;
 use super::terminal::Terminal;
 use super::wrapup::complain;
+use crate::job::{Exit, Stop};
 
 /// Parses the command line, runs the command, and gives the exit code.
 pub fn main() -> std::process::ExitCode {

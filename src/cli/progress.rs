@@ -6,7 +6,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::duration;
-use super::terminal::{Terminal, grouped};
+use super::terminal::Terminal;
+use crate::domain::grouped;
 use crate::domain::{Now, Status, Tick};
 use crate::engine::{LaneStats, Notice};
 use crate::run::Observer;

@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 
 use super::args::{ColorArg, GlobalArgs};
 use crate::domain::Status;
-pub use crate::report::grouped;
 
 /// Where and how to write.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +81,11 @@ impl Terminal {
     /// A number for a screen: masked, unless it was asked for whole.
     pub fn phone(&self, digits: &str) -> String {
         if self.show_phones { digits.to_owned() } else { crate::domain::mask_digits(digits) }
+    }
+
+    /// A text for a screen that may hold numbers, such as a cell of a column mixed up with another.
+    pub fn text(&self, text: &str) -> String {
+        if self.show_phones { text.to_owned() } else { crate::domain::mask_numbers(text) }
     }
 
     /// Asks on stderr and reads a line of stdin; none at its end.

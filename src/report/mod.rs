@@ -13,5 +13,4 @@ pub use advice::advice;
 pub use effective::{Effective, ProviderHalt, RunView, effective};
 pub use page::{Chronicle, Facts, Gatherer, NextStep, REPORT_MARK, RowStep, render};
 pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
-pub use text::grouped;
 pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};

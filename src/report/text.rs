@@ -4,28 +4,10 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::domain::{WallTime, mask_digits};
+use crate::domain::{WallTime, grouped, mask_digits};
 
 /// Characters of a foreign text that are shown; a longer one is cut, and says so.
 const SHOWN_CHARS_MAX: usize = 300;
-
-/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
-pub fn grouped(plain: &str) -> String {
-    let (whole, rest) = plain.split_once('.').map_or((plain, None), |(whole, rest)| (whole, Some(rest)));
-    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
-    let mut text = String::from(sign);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(rest) = rest {
-        text.push('.');
-        text.push_str(rest);
-    }
-    text
-}
 
 /// A count in groups of three.
 pub(super) fn count(number: u64) -> String {
@@ -182,15 +164,6 @@ impl Veil {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (plain, shown) in
-            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")]
-        {
-            assert_eq!(grouped(plain), shown);
-        }
-    }
 
     #[test]
     fn a_share_is_all_only_when_it_is_all() {

@@ -3,9 +3,8 @@
 
 use crate::cli::args::GlobalArgs;
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
 use crate::cli::listening::Listening;
-use crate::cli::stop::Stop;
+use crate::job::{Exit, Stop};
 use crate::run::Signals;
 
 /// `listen`.

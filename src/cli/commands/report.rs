@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{GlobalArgs, ReportArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
-use crate::cli::wrapup::{Standing, near, next_steps};
+
+use crate::cli::wrapup::{near, next_steps};
+use crate::job::{Exit, Standing, Stop};
 use crate::ledger::{BatchInfo, Ledger, ReportFileError, report_path_is_ours, write_report_file};
 use crate::report::{Facts, Gatherer, NextStep, render};
 

@@ -2,11 +2,10 @@
 
 use crate::cli::args::{GlobalArgs, StatusArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::grouped;
-use crate::cli::wrapup::{Standing, tell};
+use crate::cli::wrapup::tell;
+use crate::domain::grouped;
 use crate::domain::{Answer, LookupMeaning, RowNumber, SubmitMeaning};
+use crate::job::{Exit, Standing, Stop};
 use crate::ledger::{BatchInfo, Ledger, results_path_is_ours, write_results_file};
 use crate::lifecycle::{Event, NotFoundRuling, ResolvedAs};
 
