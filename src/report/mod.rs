@@ -11,6 +11,6 @@ mod totals;
 
 pub use advice::advice;
 pub use effective::{Effective, ProviderHalt, RunView, effective};
-pub use page::{Chronicle, Facts, Gatherer, NextStep, REPORT_MARK, RowStep, render};
+pub use page::{Chronicle, Facts, Gatherer, NextStep, RowStep, render, report_mark};
 pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
 pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};

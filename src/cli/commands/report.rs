@@ -24,7 +24,7 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
         )));
     };
     let batch = context.find_batch(&ledger, &args.batch)?;
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.html", batch.name)));
+    let path = args.output.clone().unwrap_or_else(|| default_path(batch.name.as_str()));
     report_path_is_ours(&path, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
     // One state of the ledger, whatever is written meanwhile.
     let page = ledger.snapshot(|ledger| page(&context, ledger, &batch))?;
@@ -80,6 +80,11 @@ fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<String,
         next: steps.map(|step| NextStep { words: step.words, command: step.command }).collect(),
     };
     render(&facts, &chronicle, &rows).map_err(|e| Stop::internal(format!("the page cannot be made: {e}")))
+}
+
+/// `<batch>.html` in the working folder, whatever the batch is called.
+fn default_path(batch: &str) -> PathBuf {
+    PathBuf::from(format!("{}.html", batch.replace('/', "_")))
 }
 
 /// The input file as people name it.

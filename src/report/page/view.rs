@@ -12,8 +12,26 @@ use super::tables::{self, Table};
 use crate::domain::WallTime;
 use crate::report::text::{Veil, clean, count, moment, rows, share, took};
 
-/// How a page begins that this program wrote about a batch: the batch's name and a quote follow.
-pub const REPORT_MARK: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"bulk-topup-report\" content=\"";
+/// How a page begins that this program wrote about the batch of this name; no page about another one begins so.
+pub fn report_mark(batch: &str) -> String {
+    let key = key(batch);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"bulk-topup-report\" content=\"{key}\">"
+    )
+}
+
+/// A name in letters that need no escaping, another one for every other name: it stands where the page is known by.
+fn key(batch: &str) -> String {
+    let mut key = String::with_capacity(batch.len());
+    for byte in batch.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            key.push(char::from(byte));
+        } else {
+            let _ = write!(key, "%{byte:02X}");
+        }
+    }
+    key
+}
 
 /// What is known of a batch beside its rows and events.
 #[derive(Clone, Debug)]
@@ -53,9 +71,10 @@ pub struct NextStep {
 
 #[derive(Template)]
 #[template(path = "page.html", config = "src/report/page/askama.toml")]
-struct Page<'a> {
+struct Page {
     css: &'static str,
-    batch: &'a str,
+    key: String,
+    batch: String,
     mark: &'static str,
     mark_class: &'static str,
     head: Vec<(&'static str, String)>,
@@ -92,7 +111,8 @@ pub fn render(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Result<S
     let (verdict_word, tone) = verdict_word(facts, rows);
     let page = Page {
         css: include_str!("page.css"),
-        batch: &facts.batch,
+        key: key(&facts.batch),
+        batch: clean(&facts.batch),
         mark: if facts.sandbox { "SANDBOX · no money moved" } else { "LIVE MONEY" },
         mark_class: if facts.sandbox { "sandbox" } else { "live" },
         head: head(facts, chronicle),
@@ -258,7 +278,7 @@ fn sign(facts: &Facts, gathered: &Gatherer) -> Vec<(&'static str, String)> {
     let money = figures::succeeded(gathered);
     let short: String = hex::encode(facts.sha256).chars().take(16).collect();
     vec![
-        ("Batch", facts.batch.clone()),
+        ("Batch", clean(&facts.batch)),
         ("File", format!("SHA-256 begins {short}")),
         ("Rows", count(facts.rows)),
         ("Succeeded", if money.is_empty() { "0".to_owned() } else { money.join(" + ") }),
