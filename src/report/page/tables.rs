@@ -273,7 +273,7 @@ fn invalid(facts: &Facts, list: &Capped<RowLine>) -> Table {
         vec![
             place(line),
             phone(line),
-            number(line.amount.clone()),
+            Cell { class: "when", ..cell(line.amount.clone()) },
             word(line.reason.clone(), format!("next: {}", line.next)),
             cell(line.message.clone()),
         ]
@@ -292,7 +292,7 @@ fn oddities(facts: &Facts, list: &Capped<RowLine>) -> Table {
         vec![
             place(line),
             phone(line),
-            number(line.amount.clone()),
+            Cell { class: "when", ..cell(line.amount.clone()) },
             word(line.status.clone(), ""),
             cell(line.message.clone()),
         ]

@@ -253,6 +253,25 @@ fn a_page_begins_with_its_batch_whatever_the_file_was_called() {
 }
 
 #[test]
+fn a_rebuilt_batch_says_so_once_and_lists_no_row_for_it() {
+    let mut rows = [sent(1, Phase::Succeeded, 1), sent(2, Phase::Failed, 2)];
+    for (row, _) in &mut rows {
+        row.notes = vec![crate::report::REBUILT_NOTE.to_owned()];
+    }
+    rows[1].0.notes.push("leading 0 restored".to_owned());
+    let chronicle = chronicle();
+    let mut gathered = gatherer(&chronicle);
+    for (row, steps) in &rows {
+        gathered.add(row, steps).unwrap();
+    }
+    let mut sha256 = [0; 32];
+    sha256[..4].copy_from_slice(&[0x3f, 0x9a, 0x2c, 0x1d]);
+    let page = render(&Facts { sha256, ..facts(2) }, &chronicle, &gathered).unwrap();
+    assert!(page.contains("begins 3f9a2c1d; the rest is not known"), "{page}");
+    assert!(page.contains("Duplicates and repairs (1)"), "{page}");
+}
+
+#[test]
 fn a_later_value_of_a_setting_and_the_run_that_began_it_are_told() {
     let mut chronicle = chronicle();
     let settings = BTreeMap::from([("providers.vietnam.submit_rate".to_owned(), "5/s".to_owned())]);

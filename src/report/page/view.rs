@@ -160,7 +160,7 @@ fn head(facts: &Facts, chronicle: &Chronicle) -> Vec<(&'static str, String)> {
     let mut head = vec![
         ("Batch", clean(&facts.batch)),
         ("File", Veil::new(facts.show_phones).text(&facts.source)),
-        ("SHA-256 of the file", hex::encode(facts.sha256)),
+        ("SHA-256 of the file", sha(facts)),
         ("Run by", if people.is_empty() { "nobody yet".to_owned() } else { people.join(", ") }),
         ("Worked on", format!("{} to {} UTC", moment(start), moment(last))),
         ("Last run", end),
@@ -170,6 +170,17 @@ fn head(facts: &Facts, chronicle: &Chronicle) -> Vec<(&'static str, String)> {
     }
     head.push(("Program", format!("bulk-topup {}", env!("CARGO_PKG_VERSION"))));
     head
+}
+
+/// The file's SHA-256; of a batch that was rebuilt from a results file only its beginning is known, by the name.
+fn sha(facts: &Facts) -> String {
+    let whole = hex::encode(facts.sha256);
+    match whole.split_at_checked(8) {
+        Some((begin, rest)) if rest.bytes().all(|digit| digit == b'0') => {
+            format!("begins {begin}; the rest is not known: the batch was rebuilt from a results file")
+        }
+        _ => whole,
+    }
 }
 
 /// An exit code in words (`contract.md` 2).
@@ -276,10 +287,9 @@ fn tiles(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Vec<Tile>
 
 fn sign(facts: &Facts, gathered: &Gatherer) -> Vec<(&'static str, String)> {
     let money = figures::succeeded(gathered);
-    let short: String = hex::encode(facts.sha256).chars().take(16).collect();
     vec![
         ("Batch", clean(&facts.batch)),
-        ("File", format!("SHA-256 begins {short}")),
+        ("File", format!("SHA-256 {}", sha(facts))),
         ("Rows", count(facts.rows)),
         ("Succeeded", if money.is_empty() { "0".to_owned() } else { money.join(" + ") }),
     ]
