@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::screen;
 use super::terminal::Terminal;
 use crate::admission::Totals;
 use crate::domain::grouped;
@@ -86,12 +87,15 @@ pub fn counted(rows: u64) -> String {
 
 /// A paragraph no wider than a screen, indented by so many characters, each further line by two more.
 pub fn wrapped(indent: usize, words: &str) -> String {
-    const WIDTH: usize = 100;
+    wrapped_to(columns(), indent, words)
+}
+
+fn wrapped_to(columns: usize, indent: usize, words: &str) -> String {
     let mut text = " ".repeat(indent);
     let (mut width, mut fresh) = (indent, true);
     for word in words.split(' ') {
         let length = word.chars().count();
-        if !fresh && width + 1 + length > WIDTH {
+        if !fresh && width + 1 + length > columns {
             text.push('\n');
             text.push_str(&" ".repeat(indent + 2));
             (width, fresh) = (indent + 2, true);
@@ -108,6 +112,41 @@ pub fn wrapped(indent: usize, words: &str) -> String {
     text
 }
 
+/// Parts behind a head that is so many columns wide: what does not fit on its line stands below the first part.
+pub fn hanging(head: &str, width: usize, parts: &[String]) -> String {
+    hanging_to(columns(), head, width, parts)
+}
+
+fn hanging_to(columns: usize, head: &str, width: usize, parts: &[String]) -> String {
+    const BETWEEN: &str = " · ";
+    let mut text = head.to_owned();
+    let mut at = width;
+    for (place, part) in parts.iter().enumerate() {
+        let length = part.chars().count();
+        let last = place + 1 == parts.len();
+        if place > 0 {
+            let room = if last { columns } else { columns.saturating_sub(2) };
+            if at + BETWEEN.chars().count() + length > room {
+                text.push_str(&format!(" ·\n{}", " ".repeat(width)));
+                at = width;
+            } else {
+                text.push_str(BETWEEN);
+                at += BETWEEN.chars().count();
+            }
+        }
+        text.push_str(part);
+        at += length;
+    }
+    format!("{}\n", text.trim_end())
+}
+
+/// How wide a paragraph may be on the screen at hand.
+fn columns() -> usize {
+    const COLUMNS_MIN: usize = 50;
+    const COLUMNS_MAX: usize = 100;
+    screen::columns().unwrap_or(COLUMNS_MAX).clamp(COLUMNS_MIN, COLUMNS_MAX)
+}
+
 fn shorten(value: &str) -> String {
     const CHARS_MAX: usize = 60;
     if value.chars().count() <= CHARS_MAX {
@@ -116,10 +155,17 @@ fn shorten(value: &str) -> String {
     value.chars().take(CHARS_MAX).chain("...".chars()).collect()
 }
 
+/// Instead of an operator that only the provider can tell.
+const TO_BE_ASKED: &str = "operator to be asked";
+
 fn money(totals: &Totals) -> String {
+    const OPERATOR_COLUMNS: usize = 12;
     let mut text = String::new();
+    let name = |operator: &Option<String>| operator.clone().unwrap_or_else(|| TO_BE_ASKED.to_owned());
+    let widths = totals.lines.iter().map(|line| name(&line.operator).chars().count());
+    let width = widths.chain([OPERATOR_COLUMNS]).max().unwrap_or(OPERATOR_COLUMNS);
     for line in &totals.lines {
-        let operator = line.operator.as_deref().unwrap_or("operator to be asked");
+        let operator = name(&line.operator);
         let sum = line.currency.map_or_else(
             || "price to be asked".to_owned(),
             |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
@@ -131,7 +177,10 @@ fn money(totals: &Totals) -> String {
             String::new()
         };
         let (rows, word) = (grouped(&line.rows.to_string()), if line.rows == 1 { "row " } else { "rows" });
-        text.push_str(&format!("  {:<12} {operator:<22} {rows:>9} {word}  {sum}{unpriced}\n", line.provider));
+        text.push_str(&format!(
+            "  {:<12} {operator:<width$} {rows:>9} {word}  {sum}{unpriced}\n",
+            line.provider
+        ));
     }
     text
 }
@@ -198,9 +247,22 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_do_not_fit_stand_below_the_first() {
+        let parts = ["no_answer 9 (wait)", "no_answer 3 (ask)", "questionable 1 (wait)"].map(str::to_owned);
+        let shown = hanging_to(50, "  unknown      13   ", 20, &parts);
+        assert_eq!(
+            shown,
+            "  unknown      13   no_answer 9 (wait) ·\n                    no_answer 3 (ask) ·\n                    \
+             questionable 1 (wait)\n"
+        );
+        assert_eq!(hanging_to(100, "  a  ", 5, &parts).lines().count(), 1);
+        assert_eq!(hanging_to(100, "  a  ", 5, &[]), "  a\n");
+    }
+
+    #[test]
     fn a_paragraph_keeps_to_the_screen_and_loses_no_word() {
         let words = "seventeen ".repeat(30);
-        let text = wrapped(15, words.trim_end());
+        let text = wrapped_to(100, 15, words.trim_end());
         assert!(text.ends_with('\n') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(17))), "{text}");
         assert_eq!(text.split_whitespace().count(), 30);

@@ -10,12 +10,15 @@ use rust_decimal::Decimal;
 use super::args::SendArgs;
 use super::context::Context;
 use super::progress::Progress;
+use super::watching::{RunLog, Watching};
 use super::wrapup::wrap_up;
 use crate::domain::{BatchName, Now, Status};
-use crate::engine::{LaneStats, Notice};
+use crate::engine::{CallEnd, LaneStats, Mode, Notice};
 use crate::job::{
-    self, Amounts, Exit, Front, Preflights, RowSet, Session, Stop, Terms, check_total, ending, sums_line,
+    self, Amounts, Exit, Front, Preflights, RowSet, Session, Stop, Terms, Work, check_total, ending,
+    sums_line,
 };
+use crate::lifecycle::Entry;
 use crate::run::Observer;
 
 /// Asks a person to confirm what will be sent, unless `--yes` answers. A total that is known already is held
@@ -92,6 +95,16 @@ pub async fn send(
     sending: Sending<'_>,
 ) -> Result<Exit, Stop> {
     let settings = context.settings()?;
+    let batch = session.batch.name.as_str();
+    let (rows, sums) = (sending.amounts.rows, sums_line(&sending.amounts.sums));
+    tracing::info!(batch, command = sending.command, rows, sums, "plan");
+    for (provider, halt) in preflights.halts() {
+        let (reason, code) = (halt.reason.as_str(), halt.code.as_str());
+        tracing::warn!(batch, provider, reason, code, "halted by the first question");
+        if let Some(metrics) = &context.metrics {
+            metrics.halted(&provider, reason);
+        }
+    }
     for note in session.begin(settings, sending.command).await? {
         context.terminal.complain(&note);
     }
@@ -103,7 +116,7 @@ pub async fn send(
         settle_for: sending.settle_for,
         retry: sending.retry,
     };
-    let mut screen = Screen { context, yes: sending.args.yes, progress: None };
+    let mut screen = Screen { context, yes: sending.args.yes, watching: None };
     let sent = job::send(session, settings, &preflights, &terms, &mut screen).await;
     let (also, reason) = ending(&sent);
     if let Err(stop) = &sent {
@@ -119,46 +132,61 @@ pub struct Screen<'a> {
     context: &'a Context,
     /// Whether `--yes` was given.
     yes: bool,
-    progress: Option<Progress>,
+    watching: Option<Watching>,
 }
 
 impl<'a> Screen<'a> {
     /// A screen where nothing will be asked.
     pub fn watching(context: &'a Context) -> Self {
-        Self { context, yes: false, progress: None }
+        Self { context, yes: false, watching: None }
     }
 }
 
 impl Observer for Screen<'_> {
     fn notice(&mut self, notice: &Notice, now: Now) {
-        if let Some(progress) = &mut self.progress {
-            progress.notice(notice, now);
+        if let Some(watching) = &mut self.watching {
+            watching.notice(notice, now);
         }
     }
 
     fn progress(&mut self, lanes: &[LaneStats], now: Now) {
-        if let Some(progress) = &mut self.progress {
-            progress.progress(lanes, now);
+        if let Some(watching) = &mut self.watching {
+            watching.progress(lanes, now);
+        }
+    }
+
+    fn recorded(&mut self, entries: &[Entry], now: Now) {
+        if let Some(watching) = &mut self.watching {
+            watching.recorded(entries, now);
+        }
+    }
+
+    fn called(&mut self, end: &CallEnd, took: Duration, now: Now) {
+        if let Some(watching) = &mut self.watching {
+            watching.called(end, took, now);
         }
     }
 
     fn stopping(&mut self, signals: u32, under_way: usize) {
-        if let Some(progress) = &mut self.progress {
-            progress.stopping(signals, under_way);
+        if let Some(watching) = &mut self.watching {
+            watching.stopping(signals, under_way);
         }
     }
 }
 
 impl Front for Screen<'_> {
-    fn begin(&mut self, batch: &BatchName, providers: &[&str], rows: u64) {
-        let names = providers.iter().map(|name| (*name).to_owned()).collect();
-        self.progress = Some(Progress::new(self.context.terminal, batch.as_str(), names, rows));
+    fn begin(&mut self, batch: &BatchName, mode: Mode, work: Vec<Work>) {
+        let (terminal, batch) = (self.context.terminal, batch.as_str());
+        let names = work.iter().map(|work| work.name.clone()).collect();
+        self.watching = Some(Watching {
+            progress: Progress::new(terminal, batch, mode, work),
+            log: RunLog::new(batch, names, terminal.show_phones),
+            metrics: self.context.metrics.clone(),
+        });
     }
 
     fn end(&mut self) {
-        if let Some(progress) = self.progress.take() {
-            progress.finish();
-        }
+        self.watching = None;
     }
 
     /// With `--yes` only if every one of the first rows succeeded, else as the person says.

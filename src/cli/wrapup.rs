@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, quoted};
-use super::plan::{counted, wrapped};
+use super::plan::{counted, hanging, wrapped};
 use super::terminal::Terminal;
 use crate::domain::grouped;
 use crate::domain::{BatchName, Next, Reason, Status};
@@ -51,9 +51,21 @@ pub async fn wrap_up(
     results: &Path,
 ) -> Result<Exit, Stop> {
     let Finished { standing, exit, trouble } = session.finish(also, reason, results).await?;
+    if let Some(metrics) = &context.metrics {
+        metrics.stands(&session.batch.name, &standing);
+    }
+    tell_log(&session.batch, &standing, exit, results);
     tell(context, &session.batch, &standing, exit, Some(results));
     tell_unbound(context, session)?;
     trouble.map_or(Ok(exit), Err)
+}
+
+fn tell_log(batch: &BatchInfo, standing: &Standing, exit: Exit, results: &Path) {
+    let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
+    let (batch, code, results) = (batch.name.as_str(), exit.code(), results.display());
+    tracing::info!(
+        batch, succeeded, failed, invalid, pending, unknown, not_sent, code, %results, "results written"
+    );
 }
 
 /// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
@@ -126,22 +138,36 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         }
         return;
     }
-    if terminal.quiet {
-        return;
+    if !terminal.quiet {
+        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "")));
     }
-    terminal.data(&table(terminal, batch, standing, exit));
+}
+
+/// The same as text; `more` stands between the table and the files.
+pub fn told(
+    context: &Context,
+    batch: &BatchInfo,
+    standing: &Standing,
+    exit: Exit,
+    results: Option<&Path>,
+    more: &str,
+) -> String {
+    let mut text = table(&context.terminal, batch, standing, exit);
+    text.push_str(more);
+    text.push('\n');
     if let Some(results) = results {
-        terminal.data(&format!("\nResults  {}", near(results)));
+        text.push_str(&format!("\nResults  {}", near(results)));
     }
     for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
-        terminal.data(&format!("{head}  {}", step.told()));
+        text.push_str(&format!("\n{head}  {}", step.told()));
     }
+    text.trim_end().to_owned()
 }
 
 fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
-    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let mut text = format!("Batch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -161,14 +187,8 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        let line = format!(
-            "  {} {:>9}   {}",
-            terminal.status(*status),
-            grouped(&count.to_string()),
-            why.join(" · ")
-        );
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let head = format!("  {} {:>9}   ", terminal.status(*status), grouped(&count.to_string()));
+        text.push_str(&hanging(&head, 25, &why));
     }
     text.push_str(&money(standing));
     for halt in &standing.halts {
@@ -201,7 +221,8 @@ fn money(standing: &Standing) -> String {
             .filter(|(name, amount)| *name == "asked" || !amount.is_zero())
             .map(|(name, amount)| format!("{name} {}", grouped(&amount.normalize().to_string())))
             .collect();
-        text.push_str(&format!("  {:<10} {currency}: {}\n", total.provider, shown.join(" · ")));
+        let head = format!("  {:<10} {currency}: ", total.provider);
+        text.push_str(&hanging(&head, head.chars().count(), &shown));
     }
     for (currency, amount) in &standing.charged {
         let amount = grouped(&amount.normalize().to_string());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::stop::Stop;
-use crate::domain::{Catalogue, Halt, Told};
+use crate::domain::{Catalogue, Halt, Told, mask_numbers};
 use crate::engine::LaneStart;
 use crate::net::Client;
 use crate::run::{Asked, Clock, ask};
@@ -29,6 +29,8 @@ impl Preflights {
             let client = Client::new(entry.net_options())?;
             let question = entry.codec.preflight(None);
             let answer = ask(&entry.codec, &client, &question, clock).await;
+            let (provider, trouble) = (entry.name.as_str(), mask_numbers(&answer.trouble()));
+            tracing::debug!(provider, trouble, "question before the plan");
             self.asked.insert(entry.name.clone(), answer);
         }
         Ok(())

@@ -15,6 +15,7 @@ use super::session::{Leg, Selection, Session, may_be_retried};
 use super::standing::Standing;
 use super::stop::Stop;
 use super::survey::Survey;
+use super::workload::{Work, workload};
 use crate::domain::{
     BatchName, Currency, Goods, Money, ProviderKind, Reason, RowNumber, Status, grouped, mask_digits,
 };
@@ -26,9 +27,9 @@ use crate::settings::Settings;
 
 /// What a front end shows of a batch that is worked on, and what it is asked.
 pub trait Front: Observer {
-    /// Work on so many rows begins; `providers` are the lanes that [`Observer::progress`] will count, in its
-    /// order.
-    fn begin(&mut self, batch: &BatchName, providers: &[&str], rows: u64);
+    /// Work on the batch begins: what each provider has to do, in the order in which [`Observer::progress`] counts
+    /// them.
+    fn begin(&mut self, batch: &BatchName, mode: Mode, work: Vec<Work>);
     /// This work is over.
     fn end(&mut self);
     /// The first rows are final, or were waited for: so many of each status. Whether the `left` others are sent.
@@ -122,11 +123,9 @@ pub async fn work(
     settings: &Settings,
     preflights: &Preflights,
     leg: Leg,
-    rows: u64,
     front: &mut dyn Front,
 ) -> Result<(Engine, Ended), Stop> {
-    let names: Vec<&str> = settings.providers.iter().map(|entry| entry.name.as_str()).collect();
-    front.begin(&session.batch.name, &names, rows);
+    front.begin(&session.batch.name, leg.mode, workload(session, settings, &leg)?);
     let done = session.run(settings, preflights, leg, front).await;
     front.end();
     done
@@ -184,7 +183,7 @@ impl Sending<'_> {
         let capped = !terms.amounts.valid_rows_priced && caps.iter().any(|cap| !cap.is_empty());
         if terms.all_or_nothing || !terms.expect_total.is_empty() || capped {
             if self.needs_looks()? {
-                let (engine, ended) = self.leg(Mode::Look, None, clearances, terms.amounts.rows).await?;
+                let (engine, ended) = self.leg(Mode::Look, None, clearances).await?;
                 if ended != Ended::Over {
                     return Ok(Sent::Signalled);
                 }
@@ -195,7 +194,7 @@ impl Sending<'_> {
         if let Some(first) = terms.first
             && let Some((last, canaries)) = self.first_sendable(first.get())?
         {
-            let (_, ended) = self.leg(Mode::Send, Some(last), clearances.clone(), first.get()).await?;
+            let (_, ended) = self.leg(Mode::Send, Some(last), clearances.clone()).await?;
             if ended != Ended::Over {
                 return Ok(Sent::Signalled);
             }
@@ -203,7 +202,7 @@ impl Sending<'_> {
                 return Ok(Sent::Stopped(Reason::Interrupted));
             }
         }
-        let (_, ended) = self.leg(Mode::Send, None, clearances, terms.amounts.rows).await?;
+        let (_, ended) = self.leg(Mode::Send, None, clearances).await?;
         Ok(match ended {
             Ended::Over => Sent::Over,
             Ended::Drained | Ended::Left => Sent::Signalled,
@@ -215,11 +214,10 @@ impl Sending<'_> {
         mode: Mode,
         up_to: Option<RowNumber>,
         clearances: Clearances,
-        rows: u64,
     ) -> Result<(Engine, Ended), Stop> {
         let selection = Selection { up_to, retry: self.terms.retry.clone() };
         let leg = Leg { mode, settle_for: self.terms.settle_for, selection, clearances };
-        work(self.session, self.settings, self.preflights, leg, rows, self.front).await
+        work(self.session, self.settings, self.preflights, leg, self.front).await
     }
 
     /// Whether any row to be sent is of a provider that is asked about each number.

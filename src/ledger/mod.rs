@@ -9,6 +9,7 @@ mod admit;
 mod append;
 mod chain;
 mod error;
+mod find;
 mod histories;
 mod limits;
 mod lock;
@@ -26,6 +27,7 @@ mod writer;
 
 pub use admit::{AdmitError, AdmittedRow, NewBatch};
 pub use error::{LedgerError, LockError};
+pub use find::RowFilter;
 pub use limits::{Hint, Repeat};
 pub use lock::LedgerLock;
 pub use open::Ledger;

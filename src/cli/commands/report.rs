@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{GlobalArgs, ReportArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::wrapup::{Step, near, next_steps};
-use crate::job::{Exit, Standing, Stop};
+use crate::job::{ByProvider, Exit, Standing, Stop};
 use crate::ledger::{BatchInfo, Ledger, ReportFileError, report_path_is_ours, write_report_file};
 use crate::report::{Facts, Gatherer, NextStep, render};
 
@@ -69,6 +69,7 @@ fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<(String
         charged: rows.charged.clone(),
         conflicts: rows.conflicts,
         left: rows.left,
+        providers: ByProvider::new(),
     };
     let written = chronicle.has_written(&batch.results_path).then_some(batch.results_path.as_path());
     let steps = next_steps(context, batch, &standing, written);

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use crate::admission::Judge;
 use crate::cli::args::{GlobalArgs, RetryArgs};
 use crate::cli::context::{Context, Needs};
+use crate::cli::metrics::Metrics;
 use crate::cli::reading::overrides;
 use crate::cli::rebuild::rebuild;
 use crate::cli::retrying::{Choice, Chooser, Layout};
@@ -27,8 +28,9 @@ use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::Providers).await?;
+pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let batch = batch_of(args)?;
     let (lock, mut ledger) = context.own_ledger()?;
     let work = Work { context: &context, args };

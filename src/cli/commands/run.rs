@@ -9,6 +9,7 @@ use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::listening::Listening;
+use crate::cli::metrics::Metrics;
 use crate::cli::plan;
 use crate::cli::reading::overrides;
 use crate::cli::sending::{Sending, confirm, send};
@@ -28,8 +29,9 @@ use crate::lifecycle::Phase;
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::NewBatch).await?;
+pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::NewBatch).await?;
+    context.metrics = metrics;
     let approval = args.plan.as_deref().map(Approval::read).transpose()?;
     let mut with_plan = args.clone();
     if let Some(approval) = &approval {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
+use crate::cli::metrics::Metrics;
 use crate::cli::sending::Screen;
 use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::Reason;
@@ -20,8 +21,9 @@ use crate::run::Ended;
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop> {
+pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let Some(reader) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
@@ -92,7 +94,7 @@ async fn settle_one(
     };
     let settings = context.settings()?;
     let mut screen = Screen::watching(context);
-    let done = work(&mut session, settings, &Preflights::default(), leg, open, &mut screen).await;
+    let done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
     let (also, reason) = match &done {
         Ok((_, Ended::Over)) => (Exit::Success, None),
         Ok((_, Ended::Drained | Ended::Left)) => (Exit::Interrupted, Some(Reason::Interrupted)),
