@@ -168,7 +168,7 @@
 //! | 3 | [`net`] | one request in, one reply out, or "not sent", or "may have been sent"; no retries of its own |
 //! | 2 | [`admission`] | a row becomes an order or a named problem: duplicates, repeats, caps, goods |
 //! | 2 | [`engine`] | the whole batch as one machine: a lane for each provider, its limits, halts and look-ups |
-//! | 2 | [`report`] | ledger rows become result rows, totals and the summary |
+//! | 2 | [`report`] | ledger rows become result rows, totals, the summary and the report page |
 //! | 1 | [`intake`] | bytes become rows: encoding, dialect, header, workbook |
 //! | 1 | [`numbering`] | phone numbers by country: prefixes, operators, repairs |
 //! | 1 | [`protocol`] | one folder for each provider: requests, replies, and what its codes mean |

@@ -255,7 +255,7 @@ pub struct Step {
 
 impl Step {
     /// The words, and below them the command on a line of its own.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         format!("{}\n           {}", wrapped(9, &self.words).trim(), self.command)
     }
 }

@@ -21,8 +21,7 @@ use crate::net::{Client, NetOptions};
 use crate::run::{Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals, crash_at};
 use crate::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
 
-/// Note of a row that `retry` put into a ledger that did not know it.
-pub const REBUILT_NOTE: &str = "rebuilt from a results file";
+pub use crate::report::REBUILT_NOTE;
 
 /// A submit leaves at most this long after its intent was recorded.
 const INTENT_AGE_MAX: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::results_file::{folder, target};
 use crate::domain::BatchName;
-use crate::report::REPORT_MARK;
+use crate::report::report_mark;
 
 /// Why there is no new page. Whatever stood at the path stands there still.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +86,7 @@ fn check(path: &Path, batch: &BatchName) -> Result<bool, ReportFileError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(ReportFileError::io(path, &e)),
     }
-    let head = format!("{REPORT_MARK}{batch}\"");
+    let head = report_mark(batch.as_str());
     let mut found = Vec::with_capacity(head.len());
     let file = File::open(path).map_err(|e| ReportFileError::io(path, &e))?;
     let most = u64::try_from(head.len()).unwrap_or(u64::MAX);
@@ -105,7 +105,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
         let batch = BatchName::parse("pay-0a1b2c3d").unwrap();
-        let page = format!("{REPORT_MARK}{batch}\">\nfirst");
+        let page = format!("{}\nfirst", report_mark(batch.as_str()));
         write_report_file(&path, &batch, &page).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         write_report_file(&path, &batch, &format!("{page} and second")).unwrap();

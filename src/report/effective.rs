@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Halt, Next, Reason};
 use crate::lifecycle::{Phase, StoredRow};
 
+/// The note of a row that is known from a results file alone.
+pub const REBUILT_NOTE: &str = "rebuilt from a results file";
+
 /// A halt of one provider entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderHalt {

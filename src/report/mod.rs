@@ -10,7 +10,7 @@ mod text;
 mod totals;
 
 pub use advice::advice;
-pub use effective::{Effective, ProviderHalt, RunView, effective};
-pub use page::{Chronicle, Facts, Gatherer, NextStep, REPORT_MARK, RowStep, render};
+pub use effective::{Effective, ProviderHalt, REBUILT_NOTE, RunView, effective};
+pub use page::{Chronicle, Facts, Gatherer, NextStep, RowStep, render, report_mark};
 pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
 pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};

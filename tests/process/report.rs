@@ -13,7 +13,10 @@ use rust_decimal::Decimal;
 use super::evidence::Table;
 use super::program::Ended;
 use super::rows::{self, Country, Row};
-use super::world::{LONG, Settings, World, assert_exit, share};
+use super::world::{
+    LONG, MERCHANT_SECRET, OPEN_ID, PAYNICORN_APP_KEY, PRIVATE_KEY, Settings, TUTOM_APP_KEY, World,
+    assert_exit, share,
+};
 
 /// Runs the sample with the sandbox inside the program, in a place of its own; gives the batch's name.
 fn sample(world: &World) -> String {
@@ -200,6 +203,9 @@ fn halts_open_rows_and_decisions_stand_on_the_page() {
         assert!(shown.contains(told), "{told}\n{shown}");
     }
     assert!(!page.contains("<script") && !page.contains("4711 <b>"), "not escaped");
+    for secret in [PRIVATE_KEY, OPEN_ID, MERCHANT_SECRET, TUTOM_APP_KEY, PAYNICORN_APP_KEY] {
+        assert!(!page.contains(secret), "a secret shows");
+    }
 }
 
 #[test]
@@ -238,6 +244,22 @@ fn only_an_earlier_report_of_the_batch_is_written_over_and_strangers_are_refused
     let failed = (0..40).find(|row| results.cell(*row, "topup_status") == "failed").unwrap();
     assert!(page.contains(results.cell(failed, "topup_phone")), "--show-phones shows numbers whole");
     assert!(page.contains("keep this page private"));
+}
+
+#[test]
+fn a_batch_of_any_name_has_a_page_in_this_folder_that_can_be_written_again() {
+    let _shared = share();
+    let world = World::new("", 1, &[]);
+    fs::write(&world.input, "phone,amount\n0912345678,20000\n").unwrap();
+    let name = "Tom & \"J\" <b>";
+    let ended = world.run(&["run", "payroll.csv", "--sandbox", "--yes", "--batch", name]);
+    assert_exit(&ended, 0);
+    for _ in 0..2 {
+        let (ended, page) = report(&world, &["sandbox-Tom", "--sandbox"]);
+        assert_exit(&ended, 0);
+        assert!(ended.stdout.starts_with("sandbox-Tom & \"J\" <b>-"), "{}", ended.stdout);
+        assert!(page.contains("sandbox-Tom &#38; &#34;J&#34; &#60;b&#62;-"), "{page}");
+    }
 }
 
 // A browser looks at it. `BROWSER=none` says that there is none; otherwise a missing one is a failed test where

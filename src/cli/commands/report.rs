@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{GlobalArgs, ReportArgs};
 use crate::cli::context::{Context, Needs};
-
-use crate::cli::wrapup::{near, next_steps};
+use crate::cli::wrapup::{Step, near, next_steps};
 use crate::job::{ByProvider, Exit, Standing, Stop};
 use crate::ledger::{BatchInfo, Ledger, ReportFileError, report_path_is_ours, write_report_file};
 use crate::report::{Facts, Gatherer, NextStep, render};
@@ -24,10 +23,13 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
         )));
     };
     let batch = context.find_batch(&ledger, &args.batch)?;
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.html", batch.name)));
+    let path = args.output.clone().unwrap_or_else(|| default_path(batch.name.as_str()));
     report_path_is_ours(&path, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
     // One state of the ledger, whatever is written meanwhile.
-    let page = ledger.snapshot(|ledger| page(&context, ledger, &batch))?;
+    let (page, steps) = ledger.snapshot(|ledger| {
+        let batch = ledger.batch(batch.id)?;
+        page(&context, ledger, &batch)
+    })?;
     write_report_file(&path, &batch.name, &page).map_err(stopped)?;
     if terminal.json {
         let object = serde_json::json!({ "schema": 1, "batch": batch.name, "report": path });
@@ -35,6 +37,9 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
     } else {
         terminal.data(&path.display().to_string());
         terminal.say(&told(terminal.show_phones));
+        for (i, step) in steps.iter().enumerate() {
+            terminal.say(&format!("{}  {}", if i == 0 { "Next   " } else { "       " }, step.told()));
+        }
     }
     Ok(Exit::Success)
 }
@@ -46,7 +51,8 @@ fn stopped(error: ReportFileError) -> Stop {
     }
 }
 
-fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<String, Stop> {
+/// The page, and what a person does next about the batch.
+fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<(String, Vec<Step>), Stop> {
     let show_phones = context.terminal.show_phones;
     let chronicle = ledger.chronicle(batch.id)?;
     let view = ledger.run_view(batch.id)?;
@@ -66,7 +72,10 @@ fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<String,
         providers: ByProvider::new(),
     };
     let written = chronicle.has_written(&batch.results_path).then_some(batch.results_path.as_path());
-    let steps = next_steps(context, batch, &standing, written).into_iter();
+    let steps = next_steps(context, batch, &standing, written);
+    let next = steps
+        .iter()
+        .map(|Step { words, command }| NextStep { words: words.clone(), command: command.clone() });
     let facts = Facts {
         batch: batch.name.to_string(),
         source: shown(&batch.source),
@@ -78,9 +87,16 @@ fn page(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<String,
         results: near(&batch.results_path),
         now: context.clock.now().wall,
         show_phones,
-        next: steps.map(|step| NextStep { words: step.words, command: step.command }).collect(),
+        next: next.collect(),
     };
-    render(&facts, &chronicle, &rows).map_err(|e| Stop::internal(format!("the page cannot be made: {e}")))
+    let page = render(&facts, &chronicle, &rows)
+        .map_err(|e| Stop::internal(format!("the page cannot be made: {e}")))?;
+    Ok((page, steps))
+}
+
+/// `<batch>.html` in the working folder, whatever the batch is called.
+fn default_path(batch: &str) -> PathBuf {
+    PathBuf::from(format!("{}.html", batch.replace('/', "_")))
 }
 
 /// The input file as people name it.

@@ -98,7 +98,7 @@ pub(super) fn stacked(parts: &[(Kind, u64)], label: &str) -> String {
     let widths = widths(&parts.iter().map(|(_, part)| *part).collect::<Vec<_>>());
     let mut x = 0;
     for ((kind, _), width) in parts.iter().zip(widths) {
-        draw(&mut svg, *kind, Area { x, y: 0, width, height: BAR }, 8);
+        draw(&mut svg, *kind, Area { x, y: 0, width, height: BAR }, 14);
         x += width;
     }
     svg.push_str("</svg>");
@@ -129,7 +129,7 @@ pub(super) fn bar(kind: Kind, value: u64, most: u64, label: &str) -> String {
     let mut svg = open_svg(BAR, "bar thin", label);
     let width = u128::from(value) * u128::from(WIDTH) / u128::from(most.max(1));
     let width = u64::try_from(width).unwrap_or(WIDTH).max(if value == 0 { 0 } else { 6 });
-    draw(&mut svg, kind, Area { x: 0, y: 0, width, height: BAR }, 8);
+    draw(&mut svg, kind, Area { x: 0, y: 0, width, height: BAR }, 14);
     svg.push_str("</svg>");
     svg
 }
@@ -176,7 +176,7 @@ pub(super) fn course(levels: &[Level], starts: &[usize], label: &str) -> String 
             let height_drawn = (top - bottom).max(if height == 0 { 0 } else { 2 });
             let (x, right) = (edge(from, levels.len()), edge(i + 1, levels.len()));
             let y = COURSE.saturating_sub(bottom + height_drawn);
-            draw(&mut svg, layer, Area { x, y, width: right - x, height: height_drawn }, 8);
+            draw(&mut svg, layer, Area { x, y, width: right - x, height: height_drawn }, 12);
             from = i + 1;
         }
     }

@@ -15,8 +15,8 @@ use crate::domain::Currency;
 use crate::report::text::{amount, clean, clock, count, moment, rows, share, took};
 use crate::report::totals::Total;
 
-/// Marks of further runs that are labelled below a course.
-const MARKS_LABELLED: usize = 4;
+/// Further runs whose beginning is told with a course.
+const MARKS_TOLD: usize = 6;
 
 /// A bar with what its parts say.
 pub(super) struct MoneyBar {
@@ -36,7 +36,7 @@ pub(super) struct Figure {
 pub(super) struct Course {
     pub(super) svg: String,
     pub(super) top: String,
-    pub(super) axis: Vec<String>,
+    pub(super) axis: [String; 2],
     pub(super) note: String,
     pub(super) rates: Vec<Rate>,
 }
@@ -151,20 +151,20 @@ pub(super) fn course(chronicle: &Chronicle, gathered: &Gatherer) -> Option<Cours
     let day = |at| moment(at).split_once(' ').map(|(day, _)| day.to_owned()).unwrap_or_default();
     let one_day = day(first.stretch.start) == day(last.stretch.end);
     let shown = |at| if one_day { clock(at) } else { moment(at) };
-    let mut axis = vec![shown(first.stretch.start)];
-    if (1..=MARKS_LABELLED).contains(&starts.len()) && parts.len() == starts.len() + 1 {
-        axis.extend(parts.iter().skip(1).map(|part| format!("▏{}", shown(part.stretch.start))));
-    }
-    axis.push(shown(last.stretch.end));
+    let axis = [shown(first.stretch.start), shown(last.stretch.end)];
     let mut note = format!(
         "Rows that were submitted, by where they stood; one column is {}. Times are UTC{}.",
         took(timeline.width()),
         if one_day { format!(", {}", day(first.stretch.start)) } else { String::new() }
     );
     if !starts.is_empty() {
-        note.push_str(
-            " The time between two runs is left out; an upright line marks where the next one begins.",
-        );
+        let begun: Vec<String> =
+            parts.iter().skip(1).take(MARKS_TOLD).map(|part| shown(part.stretch.start)).collect();
+        let more = if starts.len() > MARKS_TOLD { " and so on" } else { "" };
+        note.push_str(&format!(
+            " The time between two runs is left out: an upright line stands where the next one begins ({}{more}).",
+            begun.join(", ")
+        ));
     }
     let rates = timeline.providers().map(|provider| {
         let setting = chronicle.setting(&format!("providers.{provider}.submit_rate"));

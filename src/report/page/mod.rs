@@ -17,4 +17,4 @@ mod view;
 
 pub use chronicle::Chronicle;
 pub use gather::{Gatherer, RowStep};
-pub use view::{Facts, NextStep, REPORT_MARK, render};
+pub use view::{Facts, NextStep, render, report_mark};

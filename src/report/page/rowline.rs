@@ -3,7 +3,7 @@
 use crate::domain::{ProviderRef, Reason, Status, TransactionId};
 use crate::intake::{Column, Columns};
 use crate::lifecycle::StoredRow;
-use crate::report::effective::{RunView, effective};
+use crate::report::effective::{REBUILT_NOTE, RunView, effective};
 use crate::report::text::{Veil, amount, clean, moment};
 
 /// A row, ready to be shown (and still to be escaped).
@@ -84,18 +84,23 @@ impl RowLiner {
 
     /// Whether a row is a duplicate, a repeat, or was repaired or warned about.
     pub(super) fn is_odd(&self, row: &StoredRow) -> bool {
-        !row.notes.is_empty() || doubled(row)
+        row.notes.iter().any(|note| is_told(&note)) || doubled(row)
     }
 
     /// A row with what is odd about it.
     pub(super) fn oddity(&self, row: &StoredRow, run: &RunView) -> RowLine {
         let veil = self.veil(row);
-        let mut parts: Vec<&str> = row.notes.iter().map(String::as_str).collect();
+        let mut parts: Vec<&str> = row.notes.iter().filter(is_told).map(String::as_str).collect();
         if doubled(row) {
             parts.insert(0, &row.state.message);
         }
         RowLine { message: veil.text(&parts.join("; ")), ..self.line(row, run) }
     }
+}
+
+/// A note about this row: that the whole ledger was rebuilt is told once, at the head of the page.
+fn is_told(note: &&String) -> bool {
+    note.as_str() != REBUILT_NOTE
 }
 
 fn doubled(row: &StoredRow) -> bool {

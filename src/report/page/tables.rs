@@ -104,7 +104,7 @@ pub(super) fn providers(gathered: &Gatherer) -> Table {
         let operator = if operator.is_empty() { "operator not known".to_owned() } else { clean(operator) };
         let bar = charts::stacked(&parts, "Rows by state");
         vec![
-            two(clean(provider), operator),
+            Cell { class: "who", ..two(clean(provider), operator) },
             number(count(valid)),
             drawn(share(counts.succeeded, valid), bar),
             number(count(counts.failed)),
@@ -238,7 +238,7 @@ fn listed(facts: &Facts, id: &'static str, title: &str, note: &str, list: &Cappe
         vec![
             place(line),
             phone(line),
-            two(line.provider.clone(), line.operator.clone()),
+            Cell { class: "who", ..two(line.provider.clone(), line.operator.clone()) },
             Cell { class: "when", ..two(line.amount.clone(), line.submitted.clone()) },
             word(reason_of(line), format!("next: {}", line.next)),
             two(main, sub),
@@ -273,7 +273,7 @@ fn invalid(facts: &Facts, list: &Capped<RowLine>) -> Table {
         vec![
             place(line),
             phone(line),
-            number(line.amount.clone()),
+            Cell { class: "when", ..cell(line.amount.clone()) },
             word(line.reason.clone(), format!("next: {}", line.next)),
             cell(line.message.clone()),
         ]
@@ -292,7 +292,7 @@ fn oddities(facts: &Facts, list: &Capped<RowLine>) -> Table {
         vec![
             place(line),
             phone(line),
-            number(line.amount.clone()),
+            Cell { class: "when", ..cell(line.amount.clone()) },
             word(line.status.clone(), ""),
             cell(line.message.clone()),
         ]
@@ -330,7 +330,7 @@ fn decisions(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Table
     }
     if gathered.released + gathered.rejudged > 0 {
         table.note = format!(
-            "By retry, {} were released to be sent again as they stood, and {} were judged anew from a corrected file.",
+            "By retry, released to be sent again as they stood: {}; judged anew from a corrected file: {}.",
             rows(gathered.released),
             rows(gathered.rejudged)
         );

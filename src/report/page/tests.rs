@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::gather::{Gatherer, RowStep};
-use super::{Chronicle, Facts, NextStep, REPORT_MARK, render};
+use super::{Chronicle, Facts, NextStep, render, report_mark};
 use crate::domain::{
     Answer, Attempt, Currency, Halt, Money, Now, ProviderRef, Reason, Refusal, RowNumber, Status,
     SubmitMeaning, SubmitVerdict, TransactionId, WallTime,
@@ -226,16 +226,49 @@ fn a_batch_without_a_run_or_a_row_has_a_page_too() {
     let chronicle = Chronicle::default();
     let gathered = gatherer(&chronicle);
     let page = render(&facts(0), &chronicle, &gathered).unwrap();
-    assert!(page.starts_with(REPORT_MARK));
+    assert!(page.starts_with(&report_mark("payroll-3f9a2c1d")));
     assert!(page.contains("no run yet") && page.contains("No row has an amount."), "{page}");
     assert!(!page.contains("id=\"course\""), "nothing happened over time");
     assert_inert(&page);
 }
 
 #[test]
-fn a_page_says_which_batch_it_is_about_where_it_is_looked_for() {
-    let (page, _) = page_of(&[sent(1, Phase::Succeeded, 1)]);
-    assert!(page.starts_with(&format!("{REPORT_MARK}payroll-3f9a2c1d\">")), "{page}");
+fn a_page_begins_with_its_batch_whatever_the_file_was_called() {
+    let chronicle = chronicle();
+    let names = [
+        "payroll-3f9a2c1d",
+        "Tom & Jerry's \"list\" <b>-3f9a2c1d",
+        "lương/tháng 11\n-3f9a2c1d",
+        "a%26-3f9a2c1d",
+        "a&-3f9a2c1d",
+    ];
+    let mut marks = std::collections::BTreeSet::new();
+    for name in names {
+        let facts = Facts { batch: name.to_owned(), ..facts(0) };
+        let page = render(&facts, &chronicle, &gatherer(&chronicle)).unwrap();
+        assert!(page.starts_with(&report_mark(name)), "{page}");
+        assert!(marks.insert(report_mark(name)), "{name} begins as another one");
+        assert_inert(&page);
+    }
+}
+
+#[test]
+fn a_rebuilt_batch_says_so_once_and_lists_no_row_for_it() {
+    let mut rows = [sent(1, Phase::Succeeded, 1), sent(2, Phase::Failed, 2)];
+    for (row, _) in &mut rows {
+        row.notes = vec![crate::report::REBUILT_NOTE.to_owned()];
+    }
+    rows[1].0.notes.push("leading 0 restored".to_owned());
+    let chronicle = chronicle();
+    let mut gathered = gatherer(&chronicle);
+    for (row, steps) in &rows {
+        gathered.add(row, steps).unwrap();
+    }
+    let mut sha256 = [0; 32];
+    sha256[..4].copy_from_slice(&[0x3f, 0x9a, 0x2c, 0x1d]);
+    let page = render(&Facts { sha256, ..facts(2) }, &chronicle, &gathered).unwrap();
+    assert!(page.contains("begins 3f9a2c1d; the rest is not known"), "{page}");
+    assert!(page.contains("Duplicates and repairs (1)"), "{page}");
 }
 
 #[test]

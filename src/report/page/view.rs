@@ -12,8 +12,26 @@ use super::tables::{self, Table};
 use crate::domain::WallTime;
 use crate::report::text::{Veil, clean, count, moment, rows, share, took};
 
-/// How a page begins that this program wrote about a batch: the batch's name and a quote follow.
-pub const REPORT_MARK: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"bulk-topup-report\" content=\"";
+/// How a page begins that this program wrote about the batch of this name; no page about another one begins so.
+pub fn report_mark(batch: &str) -> String {
+    let key = key(batch);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"bulk-topup-report\" content=\"{key}\">"
+    )
+}
+
+/// A name in letters that need no escaping, another one for every other name: it stands where the page is known by.
+fn key(batch: &str) -> String {
+    let mut key = String::with_capacity(batch.len());
+    for byte in batch.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            key.push(char::from(byte));
+        } else {
+            let _ = write!(key, "%{byte:02X}");
+        }
+    }
+    key
+}
 
 /// What is known of a batch beside its rows and events.
 #[derive(Clone, Debug)]
@@ -53,9 +71,10 @@ pub struct NextStep {
 
 #[derive(Template)]
 #[template(path = "page.html", config = "src/report/page/askama.toml")]
-struct Page<'a> {
+struct Page {
     css: &'static str,
-    batch: &'a str,
+    key: String,
+    batch: String,
     mark: &'static str,
     mark_class: &'static str,
     head: Vec<(&'static str, String)>,
@@ -92,7 +111,8 @@ pub fn render(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Result<S
     let (verdict_word, tone) = verdict_word(facts, rows);
     let page = Page {
         css: include_str!("page.css"),
-        batch: &facts.batch,
+        key: key(&facts.batch),
+        batch: clean(&facts.batch),
         mark: if facts.sandbox { "SANDBOX · no money moved" } else { "LIVE MONEY" },
         mark_class: if facts.sandbox { "sandbox" } else { "live" },
         head: head(facts, chronicle),
@@ -140,7 +160,7 @@ fn head(facts: &Facts, chronicle: &Chronicle) -> Vec<(&'static str, String)> {
     let mut head = vec![
         ("Batch", clean(&facts.batch)),
         ("File", Veil::new(facts.show_phones).text(&facts.source)),
-        ("SHA-256 of the file", hex::encode(facts.sha256)),
+        ("SHA-256 of the file", sha(facts)),
         ("Run by", if people.is_empty() { "nobody yet".to_owned() } else { people.join(", ") }),
         ("Worked on", format!("{} to {} UTC", moment(start), moment(last))),
         ("Last run", end),
@@ -150,6 +170,17 @@ fn head(facts: &Facts, chronicle: &Chronicle) -> Vec<(&'static str, String)> {
     }
     head.push(("Program", format!("bulk-topup {}", env!("CARGO_PKG_VERSION"))));
     head
+}
+
+/// The file's SHA-256; of a batch that was rebuilt from a results file only its beginning is known, by the name.
+fn sha(facts: &Facts) -> String {
+    let whole = hex::encode(facts.sha256);
+    match whole.split_at_checked(8) {
+        Some((begin, rest)) if rest.bytes().all(|digit| digit == b'0') => {
+            format!("begins {begin}; the rest is not known: the batch was rebuilt from a results file")
+        }
+        _ => whole,
+    }
 }
 
 /// An exit code in words (`contract.md` 2).
@@ -219,12 +250,14 @@ fn tiles(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Vec<Tile>
     let money = figures::succeeded(gathered);
     let worked: std::time::Duration =
         chronicle.stretches.iter().map(|stretch| stretch.end.since(stretch.start)).sum();
-    let per_second = u128::from(gathered.submits) * 10_000 / worked.as_millis().max(1);
     let rate = match gathered.submits {
         0 => "nothing was submitted".to_owned(),
         submits => {
             let word = if submits == 1 { "submit" } else { "submits" };
-            format!("{} {word}, {}.{} a second", count(submits), per_second / 10, per_second % 10)
+            // Of less than a second no rate can be told.
+            let speed = u128::from(submits) * 10_000 / worked.as_millis().max(1);
+            let speed = (worked.as_secs() > 0).then(|| format!(", {}.{} a second", speed / 10, speed % 10));
+            format!("{} {word}{}", count(submits), speed.unwrap_or_default())
         }
     };
     let runs = if chronicle.run_count == 1 { "run" } else { "runs" };
@@ -254,10 +287,9 @@ fn tiles(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> Vec<Tile>
 
 fn sign(facts: &Facts, gathered: &Gatherer) -> Vec<(&'static str, String)> {
     let money = figures::succeeded(gathered);
-    let short: String = hex::encode(facts.sha256).chars().take(16).collect();
     vec![
-        ("Batch", facts.batch.clone()),
-        ("File", format!("SHA-256 begins {short}")),
+        ("Batch", clean(&facts.batch)),
+        ("File", format!("SHA-256 {}", sha(facts))),
         ("Rows", count(facts.rows)),
         ("Succeeded", if money.is_empty() { "0".to_owned() } else { money.join(" + ") }),
     ]
