@@ -15,8 +15,8 @@ use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
 pub use self::setup::{CompletionsArgs, InitArgs, ManArgs};
 pub use self::status::{FilterArgs, StatusArgs};
-use super::settings::parse_duration;
 use crate::domain::Money;
+use crate::settings::parse_duration;
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]

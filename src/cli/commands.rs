@@ -19,11 +19,10 @@ mod status;
 use clap::Parser;
 
 use super::args::{Args, Command};
-use super::exit::Exit;
 use super::logging;
-use super::stop::Stop;
 use super::terminal::Terminal;
 use super::wrapup::complain;
+use crate::job::{Exit, Stop};
 use measured::measured;
 
 /// Parses the command line, runs the command, and gives the exit code.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::args::GlobalArgs;
 use super::metrics::Metrics;
 use super::sandbox_mode;
-use super::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
-use super::stop::Stop;
 use super::terminal::Terminal;
+use crate::job::Stop;
 use crate::ledger::{BatchInfo, FoundBatch, Ledger, LedgerLock};
 use crate::report::Summary;
 use crate::run::Clock;
+use crate::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
 
 /// The ground a command stands on.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::context::{Context, make_private_folder};
-use super::settings::ListenSettings;
-use super::stop::Stop;
 use super::terminal::Terminal;
 use crate::callbacks::{Entry, Listener, Options, StartError, Tally, Watch};
+use crate::job::Stop;
 use crate::run::Clock;
+use crate::settings::ListenSettings;
 
 /// How often `-v` tells what came in.
 const TELL_EVERY: Duration = Duration::from_secs(10);

@@ -19,8 +19,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::GlobalArgs;
 use super::screen;
-use super::stop::Stop;
 use super::terminal::Terminal;
+use crate::job::Stop;
 
 /// Only events with a target of ours are logged.
 const OURS: &str = "bulk_topup";

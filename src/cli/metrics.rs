@@ -12,12 +12,12 @@ use prometheus::{
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::exit::Exit;
-use super::stop::Stop;
-use super::wrapup::Standing;
 use crate::callbacks::{Refused, Tally};
-use crate::domain::{BatchName, Status, WallTime};
+use crate::domain::{BatchName, WallTime};
 use crate::engine::{CallEnd, CallKind, Notice};
+use crate::job::Exit;
+use crate::job::Standing;
+use crate::job::Stop;
 use crate::ledger::Ledger;
 
 /// Upper bounds of the request times, in seconds: a local answer, a good provider, a slow one, the longest wait
@@ -252,9 +252,6 @@ impl MetricsFile {
         Ok(())
     }
 }
-
-/// Rows by provider entry and status, as [`Standing`] counts them. Invalid rows have no provider.
-pub type ByProvider = std::collections::BTreeMap<(String, Status), u64>;
 
 #[cfg(test)]
 mod tests {

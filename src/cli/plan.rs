@@ -1,17 +1,16 @@
 //! What is about to be sent, as a person reads it before saying yes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::screen;
-use super::session::Preflights;
-use super::settings::{ProviderSettings, Rate, Settings};
-use super::survey::{NoteGroup, Survey};
-use super::terminal::{Terminal, grouped};
+use super::terminal::Terminal;
 use crate::admission::Totals;
+use crate::domain::grouped;
 use crate::domain::{Currency, ProviderKind, Reason, Told};
 use crate::intake::Dialect;
+use crate::job::{NoteGroup, Preflights, RowProblem, Survey};
 use crate::run::Asked;
+use crate::settings::{ProviderSettings, Rate, Settings};
 use rust_decimal::Decimal;
 
 /// The head line: file, rows, how it is written.
@@ -33,14 +32,14 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     for (reason, group) in &survey.problems {
         text.push_str(&format!("  {:>11}  {reason}\n", grouped(&group.rows.to_string())));
         for problem in &group.first {
-            let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
-            let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
+            let value = shown_cell(survey, terminal, problem);
             let place = if problem.column.is_empty() {
                 String::new()
             } else {
                 format!("{} {:?}: ", problem.column, shorten(&value))
             };
-            let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
+            let message = terminal.text(&problem.message);
+            let words = format!("row {} (line {}): {place}{message}", problem.row, problem.line);
             text.push_str(&wrapped(15, &words));
         }
         let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
@@ -56,6 +55,16 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     }
     text.push_str(&money(totals));
     text
+}
+
+/// A cell for a screen: a phone cell is masked, but not the words that stand where a number should.
+fn shown_cell(survey: &Survey, terminal: &Terminal, problem: &RowProblem) -> String {
+    let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
+    if phone && problem.value.chars().any(char::is_numeric) {
+        terminal.phone(&problem.value)
+    } else {
+        terminal.text(&problem.value)
+    }
 }
 
 /// `row 4`, `3 rows: 4, 17, 20`, `29 rows: 4, 17, ... and 19 more`.
@@ -174,15 +183,6 @@ fn money(totals: &Totals) -> String {
         ));
     }
     text
-}
-
-/// The total of each currency, for the question and for `--expect-total`.
-pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
-    let parts: Vec<String> = sums
-        .iter()
-        .map(|(currency, sum)| format!("{} {currency}", grouped(&sum.normalize().to_string())))
-        .collect();
-    if parts.is_empty() { "nothing that has a price yet".to_owned() } else { parts.join(" + ") }
 }
 
 /// What a provider's balance says about the plan.

@@ -6,11 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::context::make_private_folder;
-use super::settings::{
-    ConnectTopupAccess, LedgerLocation, PaynicornAccess, SandboxAccess, Settings, TutomAccess, UserDirs,
-};
-use super::stop::Stop;
-use crate::sandbox::{Faults, Options, Sandbox, demo_accounts, start as start_server};
+use crate::job::{Stop, sandbox_settings};
+use crate::sandbox::{Faults, Options, Sandbox, start as start_server};
+use crate::settings::{LedgerLocation, Settings, UserDirs};
 
 /// Ledgers of earlier sandbox runs that are kept.
 const KEPT: usize = 20;
@@ -95,23 +93,6 @@ pub async fn start(place: &Place) -> Result<(Settings, Sandbox), Stop> {
     let server = start_server(options)
         .await
         .map_err(|e| Stop::internal(format!("the sandbox cannot start ({}): {e}", place.log.display())))?;
-    let demo = demo_accounts();
-    let url = |path: &str| format!("http://{}{path}", server.addr());
-    let (connect, tutom, paynicorn) =
-        (url(demo.connect_path), url(demo.tutom_path), url(demo.paynicorn_path));
-    let access = SandboxAccess {
-        connect_topup: ConnectTopupAccess {
-            base_url: &connect,
-            username: demo.connect_username,
-            private_key: demo.connect_private_key,
-        },
-        tutom: TutomAccess { base_url: &tutom, app_key: demo.tutom_app_key, open_id: demo.tutom_open_id },
-        paynicorn: PaynicornAccess {
-            base_url: &paynicorn,
-            app_key: demo.paynicorn_app_key,
-            merchant_secret: Some(demo.paynicorn_secret),
-        },
-    };
-    let settings = Settings::for_sandbox(place.ledger.clone(), &access)?;
+    let settings = sandbox_settings(&server, place.ledger.clone())?;
     Ok((settings, server))
 }

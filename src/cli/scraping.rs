@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use super::context::Context;
 use super::metrics::Metrics;
-use super::stop::Stop;
 use crate::callbacks::Watch;
+use crate::job::Stop;
 
 /// A scrape asks for one short text; whoever dawdles longer is left.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(2);

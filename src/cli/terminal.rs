@@ -114,6 +114,11 @@ impl Terminal {
         text.replace(national, masked.get(code..).unwrap_or("****"))
     }
 
+    /// A text for a screen that may hold numbers, such as a cell of a column mixed up with another.
+    pub fn text(&self, text: &str) -> String {
+        if self.show_phones { text.to_owned() } else { crate::domain::mask_numbers(text) }
+    }
+
     /// Asks on stderr and reads a line of stdin; none at its end.
     pub fn ask(&self, question: &str) -> Option<String> {
         let mut err = std::io::stderr().lock();
@@ -127,24 +132,6 @@ impl Terminal {
     }
 }
 
-/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
-pub fn grouped(plain: &str) -> String {
-    let (whole, rest) = plain.split_once('.').map_or((plain, None), |(whole, rest)| (whole, Some(rest)));
-    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
-    let mut text = String::from(sign);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(rest) = rest {
-        text.push('.');
-        text.push_str(rest);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,14 +143,5 @@ mod tests {
         let told = Terminal::silent().words(words, Some(&phone));
         assert_eq!(told, "8491****601 (091****601) has order 455734017592922");
         assert_eq!(Terminal { show_phones: true, ..Terminal::silent() }.words(words, Some(&phone)), words);
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (plain, shown) in
-            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")]
-        {
-            assert_eq!(grouped(plain), shown);
-        }
     }
 }

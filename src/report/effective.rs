@@ -60,6 +60,11 @@ pub fn effective(row: &StoredRow, run: &RunView) -> Effective {
         | Phase::Invalid
         | Phase::Cancelled => (state.next(), state.reason, state.message.clone()),
     };
+    // Nothing of a cancelled batch is sent any more, `retry` refuses it.
+    let next = match next {
+        Next::Retry | Next::Fix if run.cancelled => Next::None,
+        Next::None | Next::Retry | Next::Fix | Next::Wait | Next::Ask => next,
+    };
     Effective { next, reason, message: with_notes(message, &row.notes) }
 }
 
@@ -150,5 +155,11 @@ mod tests {
         let cancelled = RunView { cancelled: true, ..RunView::default() };
         let shown = effective(&airtime_row(1), &cancelled);
         assert_eq!((shown.next, shown.reason), (Next::None, Some(Reason::Cancelled)));
+        let mut failed = airtime_row(2);
+        failed.state.phase = Phase::Failed;
+        failed.state.reason = Some(Reason::ProviderFailed);
+        assert_eq!(effective(&failed, &RunView::default()).next, Next::Retry);
+        let shown = effective(&failed, &cancelled);
+        assert_eq!((shown.next, shown.reason), (Next::None, Some(Reason::ProviderFailed)));
     }
 }

@@ -10,8 +10,10 @@
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
+mod between;
 mod caps;
 mod checker;
+mod checks;
 mod disks;
 mod doctored;
 mod evidence;

@@ -9,16 +9,16 @@ use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{CheckArgs, GlobalArgs};
 use crate::cli::asking::Asking;
 use crate::cli::context::{Context, Needs, quoted};
-use crate::cli::exit::Exit;
-use crate::cli::guards::{over_day, repeats_since, worth_of};
 use crate::cli::plan;
 use crate::cli::problems::Listing;
-use crate::cli::session::{Preflights, host_name, user_name};
+use crate::cli::reading::overrides;
 use crate::cli::spool::spool_if_asked;
-use crate::cli::stop::Stop;
-use crate::cli::survey::{Known, RowProblem, Survey, Surveyor, output_dialect, overrides, policy};
-use crate::cli::twins::Twins;
 use crate::intake::{Overrides, Source};
+use crate::job::guards::{over_day, repeats_since, worth_of};
+use crate::job::{
+    Exit, Known, Preflights, RowProblem, Stop, Survey, Surveyor, Twins, host_name, output_dialect,
+    phone_plan, policy, sums_line, user_name,
+};
 use crate::ledger::Ledger;
 
 /// `check`.
@@ -63,8 +63,9 @@ struct Done {
 impl Work<'_> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(self.path, self.overrides)?;
-        let policy = policy(self.context.settings()?, self.args.intake.thousands, self.args.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.allow_duplicates);
+        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
     }
 
     async fn judge(&self, reader: Option<&Ledger>) -> Result<Done, Stop> {
@@ -230,11 +231,13 @@ impl Work<'_> {
         for over in &survey.over {
             terminal.data(&format!("  {over}"));
         }
-        let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
-        terminal.data(&format!(
-            "  total {}; sending takes about {time}",
-            plan::sums_line(&survey.totals.by_currency())
-        ));
+        if survey.totals.ready > 0 {
+            let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
+            let sums = sums_line(&survey.totals.by_currency());
+            terminal.data(&format!("  total {sums}; sending takes about {time}"));
+        } else {
+            terminal.data("  no row can be sent as it stands");
+        }
         terminal.data(&format!("  fingerprint {}", done.plan.fingerprint()));
         if let Some(path) = self.args.problems.as_deref() {
             terminal.data(&format!("  all problems: {}", path.display()));

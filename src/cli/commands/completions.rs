@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 
 use crate::cli::args::{Args, CompletionsArgs, GlobalArgs};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
 use crate::cli::terminal::Terminal;
+use crate::job::Exit;
+use crate::job::Stop;
 
 /// `completions`.
 ///

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::cli::args::GlobalArgs;
 use crate::cli::context::quoted;
-use crate::cli::exit::Exit;
-use crate::cli::settings::FILE_NAME;
-use crate::cli::stop::Stop;
 use crate::cli::terminal::Terminal;
 use crate::cli::wrapup::tell_json;
+use crate::job::Exit;
+use crate::job::Stop;
+use crate::settings::FILE_NAME;
 
 /// The one commented configuration: what `init` writes is what the samples show.
 const CONFIGURATION: &str = include_str!("../../../samples/bulk-topup.toml");

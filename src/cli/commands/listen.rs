@@ -3,10 +3,9 @@
 
 use crate::cli::args::{GlobalArgs, ListenArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
 use crate::cli::listening::Listening;
 use crate::cli::scraping::Scraping;
-use crate::cli::stop::Stop;
+use crate::job::{Exit, Stop};
 use crate::run::Signals;
 
 /// `listen`.

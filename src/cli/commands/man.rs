@@ -9,9 +9,9 @@ use clap_mangen::roff::{Roff, roman};
 
 use crate::cli::args::{Args, GlobalArgs, ManArgs};
 use crate::cli::context::quoted;
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
 use crate::cli::terminal::Terminal;
+use crate::job::Exit;
+use crate::job::Stop;
 
 /// `man`.
 ///

@@ -2,10 +2,10 @@
 //! done, and the figures are written however the command ends.
 
 use crate::cli::args::FinishArgs;
-use crate::cli::exit::Exit;
 use crate::cli::metrics::{Metrics, MetricsFile};
-use crate::cli::stop::Stop;
 use crate::cli::terminal::Terminal;
+use crate::job::Exit;
+use crate::job::Stop;
 use crate::run::Clock;
 
 /// Runs a command with its figures.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cli::plan::duration;
-use crate::cli::terminal::grouped;
+use crate::domain::grouped;
 
 /// One provider, as it is drawn.
 #[derive(Clone, Debug, Default)]

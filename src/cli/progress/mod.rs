@@ -14,6 +14,7 @@ use super::screen;
 use super::terminal::Terminal;
 use crate::domain::{Now, Status, Tick};
 use crate::engine::{CallEnd, CallKind, LaneStats, Mode, Notice};
+use crate::job::Work;
 
 /// Between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -26,23 +27,6 @@ const SETTLED_WIDTH: usize = 7;
 
 /// Columns of a terminal that does not say.
 const COLUMNS: usize = 80;
-
-/// What is known of one provider before a run.
-#[derive(Clone, Debug, Default)]
-pub struct Work {
-    /// Name of the provider entry.
-    pub name: String,
-    /// Rows to be sent.
-    pub to_send: u64,
-    /// Open rows to be followed.
-    pub open: u64,
-    /// The limit, as the configuration writes it.
-    pub limit: String,
-    /// So many submits
-    pub limit_count: u64,
-    /// in every window of this length.
-    pub window: Duration,
-}
 
 /// One provider while it is watched.
 struct Watched {
@@ -78,7 +62,8 @@ impl Progress {
             looked_up: 0,
             recent: VecDeque::new(),
         };
-        let names = work.iter().filter(|work| work.to_send + work.open > 0).map(|work| shortened(&work.name));
+        let names =
+            work.iter().filter(|work| work.to_send + work.open > 0).map(|work| shortened(&work.provider));
         let name_width = names.map(|name| name.chars().count()).chain([SETTLED_WIDTH]).max();
         let mut progress = Self {
             name_width: name_width.unwrap_or(SETTLED_WIDTH),
@@ -255,7 +240,7 @@ impl Watched {
         };
         let sends = self.work.to_send > stats.sent;
         LaneView {
-            name: self.work.name.clone(),
+            name: self.work.provider.clone(),
             to_send: self.work.to_send,
             began_open: self.work.open,
             sent: stats.sent,

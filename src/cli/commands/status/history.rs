@@ -2,9 +2,9 @@
 
 use super::words::words_of;
 use crate::cli::context::{Context, quoted};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
 use crate::domain::{Next, RowNumber};
+use crate::job::Exit;
+use crate::job::Stop;
 use crate::ledger::{BatchInfo, Ledger};
 
 /// Shows a row and its history.

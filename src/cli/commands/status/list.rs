@@ -1,10 +1,11 @@
 //! `status`: all batches, and what to do next with each.
 
 use crate::cli::context::Context;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::grouped;
-use crate::cli::wrapup::{Standing, next_steps};
+use crate::cli::wrapup::next_steps;
 use crate::domain::Status;
+use crate::domain::grouped;
+use crate::job::Standing;
+use crate::job::Stop;
 use crate::ledger::Ledger;
 use crate::report::Counts;
 

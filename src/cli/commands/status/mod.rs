@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use crate::cli::args::{GlobalArgs, StatusArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
 use crate::domain::RowNumber;
+use crate::job::Exit;
+use crate::job::Stop;
 use crate::ledger::{BatchInfo, Ledger, results_path_is_ours, write_results_file};
 
 /// Between two looks of `--watch`.

@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::plan::{duration, wrapped};
-use crate::cli::session::host_name;
-use crate::cli::settings::parse_duration;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::grouped;
-use crate::cli::wrapup::{Standing, told};
+use crate::cli::wrapup::told;
+use crate::domain::grouped;
 use crate::domain::{Currency, RowNumber, Status, WallTime};
+use crate::job::Standing;
+use crate::job::Stop;
+use crate::job::host_name;
 use crate::ledger::{BatchInfo, Ledger, Run};
 use crate::lifecycle::{FollowPolicy, Phase, StoredRow};
 use crate::report::Summary;
+use crate::settings::parse_duration;
 
 /// A batch as text or JSON, and whether any of it can still change.
 ///

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::cli::args::FilterArgs;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
 use crate::cli::plan::wrapped;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::{Terminal, grouped};
+use crate::cli::terminal::Terminal;
+use crate::domain::grouped;
 use crate::domain::{BatchName, Country, RowNumber, mask_digits};
+use crate::job::Exit;
+use crate::job::Stop;
 use crate::ledger::{BatchId, BatchInfo, Ledger, RowFilter};
 use crate::lifecycle::{Phase, StoredRow};
 use crate::numbering::PhonePlan;
