@@ -66,12 +66,14 @@
 //! use std::time::Duration;
 //!
 //! use bulk_topup::domain::{BatchName, Now, Status};
-//! use bulk_topup::engine::{LaneStats, Mode, Notice};
+//! use bulk_topup::engine::{CallEnd, LaneStats, Mode, Notice};
 //! use bulk_topup::intake::Overrides;
 //! use bulk_topup::job::{
-//!     self, Admission, Amounts, Exit, Front, InputFile, JudgeOptions, Judging, Preflights, Session, Terms, Work,
+//!     self, Admission, Amounts, Exit, Front, InputFile, JudgeOptions, Judging, Preflights, Session, Terms,
+//!     Work,
 //! };
 //! use bulk_topup::ledger::{Ledger, LedgerLock};
+//! use bulk_topup::lifecycle::Entry;
 //! use bulk_topup::run::{Clock, Observer};
 //! use bulk_topup::sandbox;
 //! use bulk_topup::settings::LedgerLocation;
@@ -84,11 +86,15 @@
 //!     fn progress(&mut self, lanes: &[LaneStats], _now: Now) {
 //!         let _bars: Vec<(usize, usize)> = lanes.iter().map(|lane| (lane.in_flight, lane.following)).collect();
 //!     }
+//!     fn recorded(&mut self, _entries: &[Entry], _now: Now) {}
+//!     fn called(&mut self, _end: &CallEnd, _took: Duration, _now: Now) {}
 //!     fn stopping(&mut self, _signals: u32, _under_way: usize) {}
 //! }
 //!
 //! impl Front for Window {
-//!     fn begin(&mut self, _batch: &BatchName, _mode: Mode, _work: &[Work]) {}
+//!     fn begin(&mut self, _batch: &BatchName, _mode: Mode, work: Vec<Work>) {
+//!         let _rows: u64 = work.iter().map(|provider| provider.to_send).sum();
+//!     }
 //!     fn end(&mut self) {}
 //!     fn goes_on(&mut self, first: &BTreeMap<Status, u64>, _left: u64) -> bool {
 //!         first.keys().all(|status| *status == Status::Succeeded)

@@ -2,6 +2,7 @@
 //! A wrong command line ends with exit code 2.
 
 mod parse;
+mod report;
 mod setup;
 mod status;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
+pub use self::report::ReportArgs;
 pub use self::setup::{CompletionsArgs, InitArgs, ManArgs};
 pub use self::status::{FilterArgs, StatusArgs};
 use crate::domain::Money;
@@ -105,6 +107,8 @@ pub enum Command {
     Retry(RetryArgs),
     /// Show what the ledger knows
     Status(StatusArgs),
+    /// Write a page about a batch: for checking, printing and signing
+    Report(ReportArgs),
     /// Record a person's decision on an unknown row
     Resolve(ResolveArgs),
     /// Give up the rows of a batch that were never sent
@@ -134,6 +138,7 @@ impl Command {
             Self::Settle(_) => "settle",
             Self::Retry(_) => "retry",
             Self::Status(_) => "status",
+            Self::Report(_) => "report",
             Self::Resolve(_) => "resolve",
             Self::Cancel(_) => "cancel",
             Self::Balance(_) => "balance",

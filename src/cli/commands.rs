@@ -9,6 +9,7 @@ mod listen;
 mod man;
 mod measured;
 mod products;
+mod report;
 mod resolve;
 mod retry;
 mod run;
@@ -77,6 +78,7 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         }
         Command::Check(command) => check::check(global, command).await,
         Command::Status(command) => status::status(global, command).await,
+        Command::Report(command) => report::report(global, command).await,
         Command::Cancel(command) => cancel::cancel(global, command).await,
         Command::Balance(command) => balance::balance(global, command).await,
         Command::Products(command) => products::products(global, command).await,

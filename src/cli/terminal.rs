@@ -106,17 +106,17 @@ impl Terminal {
         if self.show_phones { digits.to_owned() } else { crate::domain::mask_digits(digits) }
     }
 
+    /// A text for a screen that may hold numbers, such as a cell of a column mixed up with another.
+    pub fn text(&self, text: &str) -> String {
+        if self.show_phones { text.to_owned() } else { crate::domain::mask_numbers(text) }
+    }
+
     /// Words that others wrote about a row, with its number masked wherever they repeat it. Ids stay whole.
     pub fn words(&self, text: &str, phone: Option<&PhoneNumber>) -> String {
         let Some(phone) = phone.filter(|_| !self.show_phones) else { return text.to_owned() };
         let (national, masked) = (phone.national(), phone.masked());
         let code = phone.digits().len().saturating_sub(national.len());
         text.replace(national, masked.get(code..).unwrap_or("****"))
-    }
-
-    /// A text for a screen that may hold numbers, such as a cell of a column mixed up with another.
-    pub fn text(&self, text: &str) -> String {
-        if self.show_phones { text.to_owned() } else { crate::domain::mask_numbers(text) }
     }
 
     /// Asks on stderr and reads a line of stdin; none at its end.

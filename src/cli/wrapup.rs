@@ -139,11 +139,21 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         return;
     }
     if !terminal.quiet {
-        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "")));
+        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "", false)));
     }
 }
 
-/// The same as text; `more` stands between the table and the files.
+/// What a person does about a batch that a process works on.
+pub fn watch_step(context: &Context, batch: &BatchInfo) -> Step {
+    let name = quoted(batch.name.as_str());
+    Step {
+        words: "a process works on it; to see how it goes on:".to_owned(),
+        command: format!("bulk-topup status {name} --watch{}", context.repeat_flags()),
+    }
+}
+
+/// The same as text; `more` stands between the table and the files. While a process is `at_work` there is nothing
+/// else to do.
 pub fn told(
     context: &Context,
     batch: &BatchInfo,
@@ -151,6 +161,7 @@ pub fn told(
     exit: Exit,
     results: Option<&Path>,
     more: &str,
+    at_work: bool,
 ) -> String {
     let mut text = table(&context.terminal, batch, standing, exit);
     text.push_str(more);
@@ -158,7 +169,11 @@ pub fn told(
     if let Some(results) = results {
         text.push_str(&format!("\nResults  {}", near(results)));
     }
-    for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
+    let steps = match at_work {
+        true => vec![watch_step(context, batch)],
+        false => next_steps(context, batch, standing, results),
+    };
+    for (i, step) in steps.iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
         text.push_str(&format!("\n{head}  {}", step.told()));
     }
@@ -247,8 +262,9 @@ fn meaning(exit: Exit) -> &'static str {
 
 /// What a person does next, and the command to type for it.
 pub struct Step {
-    words: String,
-    /// To be typed as it stands.
+    /// In words.
+    pub words: String,
+    /// To type.
     pub command: String,
 }
 
@@ -312,7 +328,7 @@ pub fn next_steps(
 }
 
 /// A path as a person would type it here: short where it lies below the working folder.
-fn near(path: &Path) -> String {
+pub fn near(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
     let shown = below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());

@@ -28,11 +28,11 @@ pub use session::{
     Finished, Leg, REBUILT_NOTE, Selection, Session, absolute, host_name, is_rebuilt, may_be_retried,
     user_name,
 };
-pub use standing::Standing;
+pub use standing::{ByProvider, Standing};
 pub use stop::Stop;
 pub use survey::{
     InputFile, Known, NoteGroup, ProblemGroup, RowProblem, Survey, Surveyor, hash_file, notes_of,
     output_dialect, phone_plan, policy,
 };
 pub use twins::{Twin, Twins};
-pub use workload::Work;
+pub use workload::{Work, workload};

@@ -27,8 +27,9 @@ use crate::settings::Settings;
 
 /// What a front end shows of a batch that is worked on, and what it is asked.
 pub trait Front: Observer {
-    /// A run begins; `work` are the lanes that [`Observer::progress`] will count, in its order.
-    fn begin(&mut self, batch: &BatchName, mode: Mode, work: &[Work]);
+    /// Work on the batch begins: what each provider has to do, in the order in which [`Observer::progress`] counts
+    /// them.
+    fn begin(&mut self, batch: &BatchName, mode: Mode, work: Vec<Work>);
     /// This work is over.
     fn end(&mut self);
     /// The first rows are final, or were waited for: so many of each status. Whether the `left` others are sent.
@@ -124,7 +125,7 @@ pub async fn work(
     leg: Leg,
     front: &mut dyn Front,
 ) -> Result<(Engine, Ended), Stop> {
-    front.begin(&session.batch.name, leg.mode, &workload(session, settings, &leg)?);
+    front.begin(&session.batch.name, leg.mode, workload(session, settings, &leg)?);
     let done = session.run(settings, preflights, leg, front).await;
     front.end();
     done

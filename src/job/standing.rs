@@ -6,6 +6,9 @@ use crate::ledger::{BatchInfo, Ledger};
 use crate::lifecycle::{Phase, TopUp};
 use crate::report::{Counts, ProviderHalt, Totals};
 
+/// Rows by provider entry and status.
+pub type ByProvider = std::collections::BTreeMap<(String, Status), u64>;
+
 /// What a batch looks like now.
 #[derive(Debug)]
 pub struct Standing {
@@ -24,7 +27,7 @@ pub struct Standing {
     /// Valid rows that were not sent and still could be.
     pub left: u64,
     /// Rows by provider entry and status; invalid ones have no provider.
-    pub providers: std::collections::BTreeMap<(String, Status), u64>,
+    pub providers: ByProvider,
 }
 
 impl Standing {
@@ -56,18 +59,17 @@ impl Standing {
 
     /// What the phases of a batch's rows tell, without reading a row: no money, no reasons.
     pub fn by_phase(phases: &[(Phase, u64)], batch: &BatchInfo) -> Self {
-        let cancelled = batch.cancelled_at.is_some();
         let mut standing = Self::nothing();
         for (phase, rows) in phases {
             let status = phase.status();
             // Nothing of a cancelled batch is sent any more.
             let next = match (TopUp { phase: *phase, ..TopUp::ready() }).next() {
-                Next::Retry | Next::Fix if cancelled => Next::None,
+                Next::Retry | Next::Fix if batch.cancelled_at.is_some() => Next::None,
                 next @ (Next::None | Next::Retry | Next::Fix | Next::Wait | Next::Ask) => next,
             };
             standing.counts.add(status, *rows);
             *standing.reasons.entry((status, None, next)).or_insert(0) += rows;
-            if *phase == Phase::Ready && !cancelled {
+            if *phase == Phase::Ready && batch.cancelled_at.is_none() {
                 standing.left += rows;
             }
         }
@@ -83,7 +85,7 @@ impl Standing {
             charged: std::collections::BTreeMap::new(),
             conflicts: 0,
             left: 0,
-            providers: std::collections::BTreeMap::new(),
+            providers: ByProvider::new(),
         }
     }
 

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use super::row_set::RowSet;
-use super::session::{Leg, Session, may_be_retried};
-use super::stop::Stop;
 use crate::engine::Mode;
+use crate::job::Stop;
+use crate::job::{Leg, Session, may_be_retried};
 use crate::lifecycle::Phase;
 use crate::settings::{Settings, rate_text};
 
-/// What one provider entry has to do in a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is known of one provider before a run.
+#[derive(Clone, Debug, Default)]
 pub struct Work {
     /// Name of the provider entry.
-    pub provider: String,
+    pub name: String,
     /// Rows to be sent.
     pub to_send: u64,
     /// Open rows to be followed.
     pub open: u64,
-    /// The limit of its submits, as the configuration writes it.
+    /// The limit, as the configuration writes it.
     pub limit: String,
     /// So many submits
     pub limit_count: u64,
@@ -30,12 +30,12 @@ pub struct Work {
 ///
 /// # Errors
 /// [`Stop`] when the ledger fails.
-pub(super) fn workload(session: &Session, settings: &Settings, leg: &Leg) -> Result<Vec<Work>, Stop> {
+pub fn workload(session: &Session, settings: &Settings, leg: &Leg) -> Result<Vec<Work>, Stop> {
     let mut all = Vec::new();
     for entry in &settings.providers {
         let (to_send, open) = session.ledger.work_of(session.batch.id, &entry.account)?;
         all.push(Work {
-            provider: entry.name.clone(),
+            name: entry.name.clone(),
             to_send: if leg.mode == Mode::Follow { 0 } else { to_send },
             open: if leg.mode == Mode::Look { 0 } else { open },
             limit: rate_text(entry.submit_rate),
@@ -55,7 +55,8 @@ fn count_chosen(session: &Session, settings: &Settings, leg: &Leg, all: &mut [Wo
     const PAGE: u32 = 1024;
     all.iter_mut().for_each(|work| work.to_send = 0);
     let chosen = &leg.selection;
-    let end = chosen.up_to.into_iter().chain(chosen.retry.as_ref().and_then(RowSet::last)).min();
+    let set_end = chosen.retry.as_ref().and_then(RowSet::last);
+    let end = chosen.up_to.into_iter().chain(set_end).min();
     let mut after = None;
     loop {
         let page = session.ledger.rows_page(session.batch.id, after, PAGE)?;

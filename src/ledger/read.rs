@@ -56,6 +56,10 @@ pub(super) const ROW: &str =
     "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
      state, batch FROM rows";
 
+/// The columns that [`raw_row`] reads, for queries with more.
+pub(super) const ROW_COLUMNS: &str =
+    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes, state";
+
 impl Ledger {
     /// All batches, oldest first.
     ///

@@ -55,10 +55,10 @@ pub trait Observer {
     fn notice(&mut self, notice: &Notice, now: Now);
     /// Counts per provider, from time to time.
     fn progress(&mut self, lanes: &[LaneStats], now: Now);
-    /// These entries go to the ledger now, and are not durable yet. Whoever keeps no log of them leaves it out.
-    fn recorded(&mut self, _entries: &[Entry], _now: Now) {}
-    /// A request came to its end after so long. Whoever keeps no log of them leaves it out.
-    fn called(&mut self, _end: &CallEnd, _took: Duration, _now: Now) {}
+    /// These entries go to the ledger now; whoever watches sees them before they are durable.
+    fn recorded(&mut self, entries: &[Entry], now: Now);
+    /// A request came to its end after so long.
+    fn called(&mut self, end: &CallEnd, took: Duration, now: Now);
     /// A signal came: the first one drains, the second leaves.
     fn stopping(&mut self, signals: u32, under_way: usize);
 }

@@ -29,6 +29,7 @@ mod privacy;
 mod program;
 mod proofs;
 mod rates;
+mod report;
 mod retry;
 mod rows;
 mod screens;

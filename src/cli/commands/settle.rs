@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::metrics::Metrics;
-use crate::cli::watching::Screen;
+use crate::cli::sending::Screen;
 use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::Reason;
 use crate::engine::{Clearances, Mode};

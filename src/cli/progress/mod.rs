@@ -62,8 +62,7 @@ impl Progress {
             looked_up: 0,
             recent: VecDeque::new(),
         };
-        let names =
-            work.iter().filter(|work| work.to_send + work.open > 0).map(|work| shortened(&work.provider));
+        let names = work.iter().filter(|work| work.to_send + work.open > 0).map(|work| shortened(&work.name));
         let name_width = names.map(|name| name.chars().count()).chain([SETTLED_WIDTH]).max();
         let mut progress = Self {
             name_width: name_width.unwrap_or(SETTLED_WIDTH),
@@ -240,7 +239,7 @@ impl Watched {
         };
         let sends = self.work.to_send > stats.sent;
         LaneView {
-            name: self.work.provider.clone(),
+            name: self.work.name.clone(),
             to_send: self.work.to_send,
             began_open: self.work.open,
             sent: stats.sent,
