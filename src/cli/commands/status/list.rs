@@ -21,6 +21,7 @@ pub fn list(context: &Context, ledger: &Ledger) -> Result<(String, bool), Stop> 
         let counts = standing.counts;
         let open = counts.pending + counts.unknown;
         goes_on |= open + standing.left > 0;
+        let at_work = ledger.last_run(batch.id)?.as_ref().is_some_and(is_at_work);
         let state = match (batch.cancelled_at, counts.all_finished()) {
             (Some(_), _) => "cancelled",
             (None, _) if at_work => "at work",
@@ -28,7 +29,6 @@ pub fn list(context: &Context, ledger: &Ledger) -> Result<(String, bool), Stop> 
             (None, false) if open > 0 => "open",
             (None, false) => "not sent in full",
         };
-        let at_work = ledger.last_run(batch.id)?.as_ref().is_some_and(is_at_work);
         let steps = match at_work {
             true => vec![watch_step(context, &batch)],
             false => next_steps(context, &batch, &standing, Some(&batch.results_path)),
