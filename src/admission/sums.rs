@@ -44,8 +44,8 @@ impl Default for Sums {
             runs: Vec::new(),
             currencies: Vec::new(),
             new_file: None,
-            // As many as a table of 6 MiB takes before it doubles.
-            held_max: 229_000,
+            // As many as a table of 3 MiB takes before it doubles.
+            held_max: 114_000,
             broken: None,
         }
     }

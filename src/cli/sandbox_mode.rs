@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::make_private_folder;
 use crate::job::{Stop, sandbox_settings};
+use crate::ledger::Ledger;
 use crate::sandbox::{Faults, Options, Sandbox, start as start_server};
 use crate::settings::{LedgerLocation, Settings, UserDirs};
 
@@ -62,12 +63,20 @@ pub fn place(named: Option<LedgerLocation>, dirs: &UserDirs, fresh: bool) -> Res
         }
         next
     } else {
-        *runs.last().ok_or_else(|| {
+        // A run that was refused made a folder too, but no batch: the last batch is still that of the run before.
+        let used = runs.iter().rev().find(|number| holds_a_batch(&root.join(number.to_string())));
+        *used.or(runs.last()).ok_or_else(|| {
             Stop::refused("there is no sandbox batch yet; begin with: bulk-topup run FILE --sandbox")
         })?
     };
     let folder = root.join(number.to_string());
     Ok(Place { ledger: LedgerLocation::Sqlite(folder.join("ledger.db")), log: folder.join("charges.ndjson") })
+}
+
+fn holds_a_batch(folder: &Path) -> bool {
+    let path = folder.join("ledger.db");
+    let batches = || Ledger::open_read(&path).and_then(|ledger| ledger.batches());
+    path.exists() && batches().is_ok_and(|batches| !batches.is_empty())
 }
 
 /// Folders of sandbox runs, oldest first.

@@ -180,7 +180,7 @@ pub enum Fault {
     BrokenHeader(u64, String),
     /// One of our results files.
     #[error(
-        "this is a results file of an earlier batch (it has a column {0}); to send its unsent rows again use: retry"
+        "this is a results file of an earlier batch (it has a column {0}), and is not sent anew; to send its unsent rows again name it to: bulk-topup retry"
     )]
     IsResultsFile(String),
     /// Not one of our results files.

@@ -11,8 +11,8 @@ use zip::ZipArchive;
 /// Rows, from 1 as the sheet counts. `None`: the archive is not built as such a workbook is.
 pub(super) type Hidden = Option<BTreeSet<u64>>;
 
-/// Rows that one element hides are at most this many: a repeated row at the end of a sheet is a million.
-const REPEATED_MAX: u64 = 1 << 20;
+/// Rows that a sheet can have. What is said of others is not kept, or a damaged file could fill the memory.
+const ROWS_MAX: u64 = 1 << 20;
 
 type Archive<'b> = ZipArchive<Cursor<&'b [u8]>>;
 
@@ -30,11 +30,13 @@ pub(super) fn of_xlsx(bytes: &[u8], sheet: &str) -> Hidden {
         Some(absolute) => absolute.to_owned(),
         None => format!("xl/{target}"),
     };
-    let (mut rows, mut row) = (BTreeSet::new(), 0);
+    let (mut rows, mut row) = (BTreeSet::new(), 0_u64);
     let none: Option<()> = elements(part(&mut archive, &path)?, |element| {
         if element.local_name().as_ref() == "row" {
-            row = attribute(element, "r").and_then(|number| number.parse().ok()).unwrap_or(row + 1);
-            if attribute(element, "hidden").is_some_and(|hidden| is_true(&hidden)) {
+            row = attribute(element, "r")
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(row.saturating_add(1));
+            if row <= ROWS_MAX && attribute(element, "hidden").is_some_and(|hidden| is_true(&hidden)) {
                 rows.insert(row);
             }
         }
@@ -58,7 +60,7 @@ pub(super) fn of_ods(bytes: &[u8], sheet: &str) -> Hidden {
             let repeated = attribute(element, "number-rows-repeated");
             let repeated: u64 = repeated.and_then(|text| text.parse().ok()).unwrap_or(1);
             if attribute(element, "visibility").is_some_and(|seen| seen != "visible") {
-                rows.extend((row..row.saturating_add(repeated.min(REPEATED_MAX))).map(|row| row + 1));
+                rows.extend((row..row.saturating_add(repeated).min(ROWS_MAX)).map(|row| row + 1));
             }
             row = row.saturating_add(repeated);
         }

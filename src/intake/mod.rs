@@ -14,6 +14,7 @@ mod results;
 mod row;
 mod source;
 mod workbook;
+mod xls;
 
 pub use columns::{Column, Columns, Mapping};
 pub use dialect::{Dialect, LineEnd};

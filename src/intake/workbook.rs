@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
 use super::{Broken, CELL_BYTES_MAX, Cells, Columns, Fault, LineEnd, Mapping};
-use super::{below, hidden};
+use super::{below, hidden, xls};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
@@ -223,8 +223,17 @@ impl Book {
     }
 
     fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+        if xls::is_protected(bytes) {
+            return Err(damaged("password"));
+        }
+        let sheets =
+            xls::sheets_of(bytes).ok_or_else(|| damaged("it is damaged, or no workbook of this kind"))?;
+        if sheets.iter().any(|sheet| !sheet.fits()) {
+            return Err(damaged("it is damaged, or its cells stand too far apart"));
+        }
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
         let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.hidden = sheets.into_iter().nth(picked.place).ok_or_else(unseen)?.hidden;
         let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
         Ok(picked)
@@ -314,6 +323,8 @@ fn check_elements(text: impl std::io::BufRead) -> Result<(), Fault> {
 /// The sheet that is read.
 struct Picked {
     name: String,
+    /// Among all sheets of the workbook, from 0.
+    place: usize,
     /// The others, for a message.
     others: Vec<String>,
 }
@@ -343,7 +354,10 @@ fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<Picked,
         others.map(|sheet| format!("{:?}", sheet.name)).collect::<Vec<_>>()
     };
     match (picked, named) {
-        (Some(sheet), _) => Ok(Picked { name: sheet.name.clone(), others: names(Some(&sheet.name)) }),
+        (Some(sheet), _) => {
+            let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
+            Ok(Picked { name: sheet.name.clone(), place, others: names(Some(&sheet.name)) })
+        }
         (None, Some(_)) => {
             Err(Fault::Workbook(format!("the workbook has no such sheet; it has {}", names(None).join(", "))))
         }

@@ -109,6 +109,9 @@ impl<'a> Judging<'a> {
         }
         let worth = worth_of(self.settings, &survey.totals);
         check_day_cap(self.settings, &self.reader, &worth, self.clock.now().wall)?;
+        if survey.totals.rows == 0 {
+            return Err(Stop::refused("the file has a header and no rows: nothing was sent"));
+        }
         if survey.totals.ready == 0 {
             return Err(Stop::refused("no row can be sent as it stands: nothing was sent"));
         }

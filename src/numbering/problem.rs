@@ -78,7 +78,7 @@ pub enum PhoneProblem {
     },
     /// No number of the row's country, but the shape of another's.
     #[error(
-        "this is no mobile number in {expected}; it looks like one of {looks_like}: write it with + and country code, or fill a country column"
+        "this is no mobile number in {expected}; it looks like one of {looks_like}: if it is, write it with + and country code, or give the row its country in a country column"
     )]
     LooksForeign {
         /// Country of the row, by name.

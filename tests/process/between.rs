@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What is done when the first request arrives, before it is answered.
+type First = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
 /// Relays every connection until it is dropped.
 pub struct Between {
     pub addr: String,
@@ -15,8 +18,10 @@ pub struct Between {
 }
 
 impl Between {
-    /// Relays to this address; after `answered` requests no request gets an answer any more.
-    pub fn new(to: &str, answered: usize) -> Between {
+    /// Relays to this address; after `answered` requests no request gets an answer any more. The first one waits
+    /// until `first` is done.
+    pub fn new(to: &str, answered: usize, first: impl FnOnce() + Send + 'static) -> Between {
+        let first: Arc<First> = Arc::new(Mutex::new(Some(Box::new(first))));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap().to_string();
@@ -30,7 +35,8 @@ impl Between {
                     continue;
                 };
                 let (kept, count, to) = (Arc::clone(&kept), Arc::clone(&count), to.clone());
-                std::thread::spawn(move || relay(&client, &to, &kept, &count, answered));
+                let first = Arc::clone(&first);
+                std::thread::spawn(move || relay(&client, &to, &kept, &first, count.as_ref(), answered));
             }
         });
         Between { addr, seen, ended, listener: Some(listener) }
@@ -52,7 +58,14 @@ impl Drop for Between {
 }
 
 /// One connection. Requests are not pipelined, so that each begins what is read at once.
-fn relay(client: &TcpStream, to: &str, seen: &Mutex<Vec<String>>, count: &AtomicUsize, answered: usize) {
+fn relay(
+    client: &TcpStream,
+    to: &str,
+    seen: &Mutex<Vec<String>>,
+    first: &First,
+    count: &AtomicUsize,
+    answered: usize,
+) {
     client.set_nonblocking(false).unwrap();
     let Ok(server) = TcpStream::connect(to) else { return };
     let (mut back_from, mut back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -65,6 +78,9 @@ fn relay(client: &TcpStream, to: &str, seen: &Mutex<Vec<String>>, count: &Atomic
         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
         if text.starts_with("GET ") || text.starts_with("POST ") {
             seen.lock().unwrap().push(text.lines().next().unwrap_or_default().to_owned());
+            if let Some(act) = first.lock().unwrap().take() {
+                act();
+            }
             if count.fetch_add(1, Ordering::SeqCst) >= answered {
                 break;
             }

@@ -201,7 +201,7 @@ fn replace(world: &World, from: &str, to: &str) {
 /// Puts a relay before the sandbox; only the first requests are answered.
 fn between(world: &World, answered: usize) -> Between {
     let addr = world.sandbox.as_ref().unwrap().addr.clone();
-    let between = Between::new(&addr, answered);
+    let between = Between::new(&addr, answered, || {});
     replace(world, &addr, &between.addr);
     between
 }
@@ -297,4 +297,80 @@ fn columns_with_equal_titles_or_none_keep_their_cells_over_a_retry() {
     let again = fs::read_to_string(world.path("work/payroll.results-2.csv")).unwrap();
     let own: Vec<&str> = again.lines().map(|line| line.split(",succeeded").next().unwrap()).collect();
     assert_eq!(own[1..], ["0912345678,20000,An,1,Nguyen,2", "0981234502,20000,Chi,3,Le,4"]);
+}
+
+#[test]
+fn a_file_that_changes_while_providers_are_asked_is_refused_and_nothing_of_either_is_sent() {
+    let _shared = share();
+    for args in [
+        vec!["check", "payroll.csv", "--online", "--write-plan", "plan.json"],
+        vec!["run", "payroll.csv", "--yes", "--json"],
+    ] {
+        for rows in [chinese(3), vietnamese(&["0912345678", "0981234501"])] {
+            let world = World::new("", 1, &rows);
+            let addr = world.sandbox.as_ref().unwrap().addr.clone();
+            let input = world.input.clone();
+            let between = Between::new(&addr, usize::MAX, move || {
+                let text = fs::read_to_string(&input).unwrap();
+                fs::write(&input, text.replacen("R-0", "R-X", 1)).unwrap();
+            });
+            replace(&world, &addr, &between.addr);
+            let ended = world.run(&args);
+            assert_exit(&ended, 2);
+            assert!(ended.stderr.contains("changed"), "{}", ended.stderr);
+            assert!(!between.seen().is_empty() && world.requests() == 0);
+            assert!(!world.path("work/plan.json").exists() && !world.results.exists());
+            if args[0] == "run" {
+                assert!(world.sql("SELECT name FROM batches", |row| row.get::<_, String>(0)).is_empty());
+            }
+        }
+    }
+}
+
+/// The cells of the input's columns, row by row.
+fn own_cells(path: &std::path::Path, columns: usize) -> Vec<Vec<String>> {
+    let mut source = bulk_topup::intake::ResultsSource::open(path, &Default::default()).unwrap();
+    assert_eq!(source.header().len(), columns);
+    let (mut row, mut all) = (bulk_topup::intake::ResultsRow::default(), Vec::new());
+    while source.next_row(&mut row).unwrap() {
+        all.push(row.input.cells.iter().map(str::to_owned).collect());
+    }
+    all
+}
+
+#[test]
+fn a_results_file_that_goes_in_comes_out_with_the_same_rows_in_every_dialect() {
+    let _shared = share();
+    let cells = [
+        ["0912345678", "20000", "=1+1", "a,b;c|d"],
+        ["+84 981 234 501", "20000.00", "@home", "say \"yes\""],
+        ["0703412303", "50000", "'already", "two\r\nlines"],
+        ["912341104", "20000", "-5+3", "Nguyễn Thị Hương 张三"],
+        ["0912-341-105", "20000", "\tTAB", " spaces "],
+    ];
+    let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
+    for (delimiter, line_end, utf16) in
+        [(",", "\n", false), (";", "\r\n", false), ("\t", "\r\n", true), ("|", "\n", false)]
+    {
+        let mut world = World::new("connect_code=-3", 1, &[]);
+        let mut text = ["phone", "amount", "first", "second"].join(delimiter) + line_end;
+        for row in cells {
+            text += &(row.map(quoted).join(delimiter) + line_end);
+        }
+        let bytes = if utf16 {
+            "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+        } else {
+            text.into_bytes()
+        };
+        fs::write(&world.input, bytes).unwrap();
+        assert_exit(&world.topup(&[]), 5);
+        assert_eq!(own_cells(&world.results, 4), cells.map(|row| row.map(str::to_owned).to_vec()));
+        world.serve("", 1);
+        assert_exit(&retry(&world, "payroll.results.csv", &[]), 0);
+        let again = world.path("work/payroll.results-2.csv");
+        assert_eq!(own_cells(&again, 4), own_cells(&world.results, 4));
+        let header =
+            |path: &std::path::Path| fs::read_to_string(path).unwrap().lines().next().unwrap().to_owned();
+        assert_eq!(header(&again), header(&world.results));
+    }
 }

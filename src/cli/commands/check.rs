@@ -236,15 +236,22 @@ impl Work<'_> {
             let sums = sums_line(&survey.totals.by_currency());
             terminal.data(&format!("  total {sums}; sending takes about {time}"));
         } else {
-            terminal.data("  no row can be sent as it stands");
+            let none = survey.totals.rows == 0;
+            let why =
+                if none { "the file has a header and no rows" } else { "no row can be sent as it stands" };
+            terminal.data(&format!("  {why}"));
         }
         terminal.data(&format!("  fingerprint {}", done.plan.fingerprint()));
         if let Some(path) = self.args.problems.as_deref() {
             terminal.data(&format!("  all problems: {}", path.display()));
         }
-        if survey.totals.ready > 0 && self.args.write_plan.is_none() {
+        let wrong = survey.totals.invalid_rows() > 0 || !survey.over.is_empty();
+        if survey.totals.ready > 0 && survey.over.is_empty() && self.args.write_plan.is_none() {
             let file = quoted(&self.args.file.display().to_string());
-            terminal.data(&format!("Next     bulk-topup run {file}{}", self.flags_again()));
+            let first = if wrong { ", or correct the rows above and check again" } else { "" };
+            terminal.data(&format!("Next     bulk-topup run {file}{}{first}", self.flags_again()));
+        } else if wrong {
+            terminal.data("Next     correct the file and check it again");
         }
         Ok(())
     }

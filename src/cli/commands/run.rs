@@ -330,8 +330,10 @@ impl Fresh<'_> {
                 terminal.complain(&format!("  {name:<12} {trouble}"));
             }
         }
-        let time = plan::estimate(settings, &survey.totals);
-        terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        if survey.totals.ready > 0 {
+            let time = plan::estimate(settings, &survey.totals);
+            terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        }
         Ok(())
     }
 }
