@@ -1,5 +1,6 @@
 //! Floor 5: the command line. Arguments (syntax) become settings (resolved), settings become a run.
 
+mod ahead;
 mod approval;
 pub mod args;
 mod asking;

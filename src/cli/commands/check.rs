@@ -79,8 +79,8 @@ impl Work<'_> {
         let flags = Flags::of(&self.args.intake, self.args.allow_duplicates, self.args.allow_repeats);
         let mut preflights = Preflights::default();
         if !self.args.online {
-            while let Some(judged) = surveyor.judge_next()? {
-                if let Err(problem) = &judged.verdict {
+            while surveyor.judge_next()? {
+                if let Err(problem) = &surveyor.judged().verdict {
                     listing.add(&RowProblem::of(surveyor.row(), problem))?;
                 }
             }

@@ -396,8 +396,8 @@ impl Fresh<'_> {
         let rows = std::iter::from_fn(|| {
             let surveyor = pass.as_mut()?;
             match surveyor.judge_next() {
-                Ok(Some(judged)) => Some(Ok(admitted(surveyor.row(), judged, at))),
-                Ok(None) => {
+                Ok(true) => Some(Ok(admitted(surveyor.row(), surveyor.judged(), at))),
+                Ok(false) => {
                     // The transaction ends with an error if this was not the file that was confirmed.
                     let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
                     match same {
@@ -415,10 +415,10 @@ impl Fresh<'_> {
 }
 
 /// A judged row as the ledger keeps it.
-fn admitted(row: &crate::intake::RawRow, judged: crate::admission::Judged, at: WallTime) -> AdmittedRow {
-    let notes = notes_of(&judged);
-    let (order, state) = match judged.verdict {
-        Ok(order) => (Some(order), TopUp::ready()),
+fn admitted(row: &crate::intake::RawRow, judged: &crate::admission::Judged, at: WallTime) -> AdmittedRow {
+    let notes = notes_of(judged);
+    let (order, state) = match &judged.verdict {
+        Ok(order) => (Some(order.clone()), TopUp::ready()),
         Err(problem) => {
             let place =
                 if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
