@@ -82,6 +82,12 @@ impl Seen {
         self.new_file = Some(new_file);
     }
 
+    /// Fetches what looking for this key will touch; see [`Spill::touch`].
+    pub(super) fn touch(&self, key: Key) -> u64 {
+        let slot = self.table.entries.get(self.table.home(key.0)).map_or(0, |slot| slot[0]);
+        slot ^ self.spill.touch(key)
+    }
+
     /// Looks for an order that was kept and is the same. Two equal rows are two orders only when both have a
     /// reference and the references differ.
     pub(super) fn look(&mut self, sought: &Sought<'_>) -> Result<Fresh, Stale> {

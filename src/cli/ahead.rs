@@ -97,6 +97,11 @@ impl Ahead {
         self.batch.slots.get(self.taken.checked_sub(1)?)
     }
 
+    /// The rows that came in with this one, at the first of them.
+    pub fn just_come(&self) -> Option<&[Slot]> {
+        if self.taken == 1 { self.batch.slots.get(..self.batch.rows) } else { None }
+    }
+
     /// What the file was, at its end.
     pub fn digest(&self) -> Option<Digest> {
         self.batch.end.as_ref().and_then(|end| end.as_ref().ok()).copied()

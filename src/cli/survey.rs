@@ -387,6 +387,9 @@ impl<'a> Surveyor<'a> {
         if !self.rows.advance()? {
             return Ok(false);
         }
+        if let Some(slots) = self.rows.just_come() {
+            self.memory.expect(slots.iter().map(|slot| &slot.read));
+        }
         let Some(Slot { row, read }) = self.rows.current() else { return Ok(false) };
         let (mut failed, known, twins) = (None, self.known, &mut self.twins);
         self.memory.decide(&self.columns, row, read, &mut |order| {
