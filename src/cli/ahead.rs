@@ -150,3 +150,175 @@ impl Filler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read, Write};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::admission::{Caps, Judge, Policy, ProviderRule};
+    use crate::domain::{AccountId, Country, Currency, ProviderKind};
+    use crate::intake::Overrides;
+    use crate::protocol::rules;
+
+    fn judge() -> Judge {
+        let rule = ProviderRule {
+            name: "vietnam".to_owned(),
+            account: AccountId::new(ProviderKind::ConnectTopup, "demo"),
+            countries: vec![Country::VN],
+            sells: None,
+        };
+        let max_number = [(Currency::VND, 90_000.into())].into_iter().collect();
+        let policy = Policy {
+            providers: vec![rule],
+            default_country: Some(Country::VN),
+            thousands: None,
+            caps: Caps { max_number, ..Caps::default() },
+            allow_duplicates: false,
+            operator_code: rules::operator_code,
+            judge_offline: rules::judge_offline,
+        };
+        Judge::new(policy).unwrap().spill_to(tempfile::tempfile)
+    }
+
+    /// Good, wrong, repeated, ragged, quoted, blank, giant: several batches of every kind, in turn.
+    fn lines(count: u64) -> String {
+        let mut text = "phone,amount,operator,reference\n".to_owned();
+        for n in 0..count {
+            text.push_str(&match n % 17 {
+                3 => format!("09123456{:02},20000,,\n", n % 100),
+                5 => format!("+84 91-{:07},20000,Viettel,R{n}\n", n * 7_919 % 10_000_000),
+                7 => "912345678,20001,,\n".to_owned(),
+                9 => "\n , , ,\n".to_owned(),
+                11 => format!("\"0912345678\",50000,,\"two\nlines {n}\"\n"),
+                13 => format!("0912345678,10000,,{}\n", "x".repeat(usize::try_from(n % 40).unwrap() * 1_000)),
+                15 => "0912345678,20000\n".to_owned(),
+                _ => format!("032{:07},50000,,R{}\n", n * 31 % 10_000_000, n / 2),
+            });
+        }
+        text
+    }
+
+    fn source(bytes: &[u8]) -> Source {
+        Source::from_stream("t.csv", Box::new(Cursor::new(bytes.to_vec())), &Overrides::default()).unwrap()
+    }
+
+    /// Every row with its verdict, and how it ended, read by one thread.
+    fn plain(bytes: &[u8]) -> (Vec<String>, String) {
+        let (mut source, mut judge) = (source(bytes), judge());
+        let (mut row, mut rows) = (RawRow::default(), Vec::new());
+        let columns = source.columns().clone();
+        let end = loop {
+            match source.next_row(&mut row) {
+                Ok(true) => rows.push(format!("{row:?} {:?}", judge.row(&columns, &row))),
+                Ok(false) => break format!("{:?} {:?}", source.digest().unwrap(), judge.totals()),
+                Err(fault) => break fault.to_string(),
+            }
+        };
+        (rows, end)
+    }
+
+    fn threaded(bytes: &[u8]) -> (Vec<String>, String) {
+        let source = source(bytes);
+        let columns = source.columns().clone();
+        let (reader, mut memory) = judge().halves();
+        let mut ahead = Ahead::start(source, reader).unwrap();
+        let mut rows = Vec::new();
+        let end = loop {
+            match ahead.advance() {
+                Ok(true) => {
+                    if let Some(slots) = ahead.just_come() {
+                        memory.expect(slots.iter().map(|slot| &slot.read));
+                    }
+                    let Slot { row, read } = ahead.current().unwrap();
+                    memory.decide(&columns, row, read, &mut |_| Ok(None));
+                    let Slot { row, read } = ahead.shown().unwrap();
+                    rows.push(format!("{row:?} {:?}", read.judged()));
+                }
+                Ok(false) => break format!("{:?} {:?}", ahead.digest().unwrap(), memory.totals()),
+                Err(stop) => break stop.message,
+            }
+        };
+        (rows, end)
+    }
+
+    #[test]
+    fn rows_read_ahead_are_those_of_one_thread_in_their_order() {
+        for count in [0, 1, 511, 512, 513, 6_000] {
+            let text = lines(count);
+            let (rows, end) = plain(text.as_bytes());
+            assert_eq!(threaded(text.as_bytes()), (rows, end), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_fault_late_in_the_file_comes_behind_the_same_row() {
+        let mut bad_bytes = lines(6_000).into_bytes();
+        let place = bad_bytes.len() - 500;
+        bad_bytes[place] = 0xFF;
+        let open_quote = lines(6_000) + "0912345678,\"20000,,\n" + &lines(100);
+        let nul = lines(6_000) + "09\0,20000,,\n";
+        for (bytes, word) in
+            [(bad_bytes, "no UTF-8 text"), (open_quote.into_bytes(), "quote"), (nul.into_bytes(), "NUL")]
+        {
+            let (rows, end) = plain(&bytes);
+            assert!(rows.len() > 5_000 && end.contains(word), "{} {end}", rows.len());
+            assert_eq!(threaded(&bytes), (rows, end));
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused_at_its_end() {
+        let mut file = tempfile::NamedTempFile::with_suffix(".csv").unwrap();
+        file.write_all(lines(60_000).as_bytes()).unwrap();
+        let source = Source::open(file.path(), &Overrides::default()).unwrap();
+        let mut ahead = Ahead::start(source, judge().halves().0).unwrap();
+        assert!(ahead.advance().unwrap());
+        file.write_all(b"0912345678,20000,,\n").unwrap();
+        let end = loop {
+            match ahead.advance() {
+                Ok(true) => {}
+                Ok(false) => panic!("nobody noticed"),
+                Err(stop) => break stop.message,
+            }
+        };
+        assert!(end.contains("the file changed while it was read"), "{end}");
+        assert_eq!(ahead.advance().unwrap_err().message, end);
+        assert_eq!(ahead.digest(), None);
+    }
+
+    /// Rows without an end; holds a mark as long as it is read from.
+    struct Endless(Arc<()>, Cursor<Vec<u8>>);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match self.1.read(buffer)? {
+                0 => {
+                    self.1 = Cursor::new(b"0912345678,20000,,\n".repeat(1_000));
+                    self.1.read(buffer)
+                }
+                count => Ok(count),
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_reads_on_for_a_caller_that_stopped() {
+        let mark = Arc::new(());
+        let stream = Endless(Arc::clone(&mark), Cursor::new(lines(10).into_bytes()));
+        let source = Source::from_stream("t.csv", Box::new(stream), &Overrides::default()).unwrap();
+        let mut ahead = Ahead::start(source, judge().halves().0).unwrap();
+        for _ in 0..3_000 {
+            assert!(ahead.advance().unwrap());
+        }
+        drop(ahead);
+        for _ in 0..1_000 {
+            if Arc::strong_count(&mark) == 1 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the file is still read");
+    }
+}

@@ -14,7 +14,7 @@ use super::survey::Known;
 use crate::admission::Totals;
 use crate::domain::{AccountId, Currency, Reason, Refusal, RowNumber, WallTime};
 use crate::ledger::{BatchInfo, Ledger, Record};
-use crate::lifecycle::{Entry, Event, Phase, StoredRow};
+use crate::lifecycle::{Entry, Event, StoredRow};
 
 /// Sums by account and currency: the entry of an account may be called otherwise tomorrow.
 pub type Worth = BTreeMap<(AccountId, Currency), Decimal>;
@@ -49,8 +49,8 @@ pub fn repeats_of_unsent(
     let Some(since) = since.filter(|_| !args.allow_repeats) else { return Ok(found) };
     let reader = Ledger::open_read(&context.ledger_path)?;
     let known = Known { repeats: Some((&reader, since)), except: Some(info.id), ..Known::default() };
-    ledger.for_each_row::<Stop>(info.id, |row| {
-        if let Some(order) = row.order.as_ref().filter(|_| row.state.phase == Phase::Ready)
+    ledger.for_each_ready_row::<Stop>(info.id, |row| {
+        if let Some(order) = &row.order
             && let Some(refusal) = known.repeat_of(order)?
         {
             found.insert(row.row, refusal);

@@ -14,11 +14,13 @@ mod lock;
 #[doc(hidden)]
 pub mod memory;
 mod open;
+mod pages;
 mod read;
 mod record;
 mod results_file;
 mod runs;
 mod schema;
+mod streaming;
 mod verify;
 mod writer;
 

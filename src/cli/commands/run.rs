@@ -24,7 +24,7 @@ use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_b
 use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
 use crate::intake::Source;
 use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
-use crate::lifecycle::{Phase, TopUp};
+use crate::lifecycle::{Phase, StoredRow, TopUp};
 
 /// `run`.
 ///
@@ -204,8 +204,11 @@ async fn resume(
     args: &SendArgs,
     preflights: &mut Preflights,
 ) -> Result<(Confirm, BTreeMap<RowNumber, Refusal>), Stop> {
-    let standing = Standing::of(ledger, info)?;
-    if info.cancelled_at.is_some() || standing.counts.all_finished() {
+    let (ready, open) = (ledger.ready_rows(info.id)?, ledger.open_rows(info.id)?);
+    // The rows are read only where they are told about: a large batch goes on as soon as a small one.
+    let nothing_left = info.cancelled_at.is_some() || (ready == 0 && open == 0);
+    let standing = if nothing_left { Some(Standing::of(ledger, info)?) } else { None };
+    if let Some(standing) = standing.filter(|s| info.cancelled_at.is_some() || s.counts.all_finished()) {
         let again = standing
             .reasons
             .iter()
@@ -237,7 +240,7 @@ async fn resume(
     preflights.ask(settings, &names, &context.clock).await?;
     let repeats = guards::repeats_of_unsent(context, ledger, info, args)?;
     let (mut rows, mut left, mut whole, mut priced) = (0, Worth::new(), Worth::new(), true);
-    ledger.for_each_row::<Stop>(info.id, |row| {
+    let mut add = |row: StoredRow| {
         let unsent = row.state.phase == Phase::Ready;
         if row.state.phase == Phase::Invalid || repeats.contains_key(&row.row) {
             return Ok(());
@@ -252,9 +255,12 @@ async fn resume(
             add_worth(&mut left, &row);
         }
         Ok(())
-    })?;
+    };
+    // What the whole batch is worth counts only where more of it is sent, or the user named it.
+    if ready > 0 || !args.expect_total.is_empty() {
+        ledger.for_each_row::<Stop>(info.id, &mut add)?;
+    }
     let (sums, whole) = (by_currency(&left), by_currency(&whole));
-    let open = standing.counts.pending + standing.counts.unknown;
     context.terminal.say(&format!(
         "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
         info.name,
