@@ -53,7 +53,8 @@ fn line(c: &mut Criterion) {
     let dialect = OutputDialect { delimiter: b',', crlf: false, bom: false };
     let mut writer = ResultsWriter::new(sink(), dialect, &header, &batch, RunView::default()).unwrap();
     c.bench_function("results/line", |b| b.iter(|| writer.write(black_box(&row)).unwrap()));
-    let (order, state) = (serde_json::to_string(&row.order).unwrap(), serde_json::to_string(&row.state).unwrap());
+    let (order, state) =
+        (serde_json::to_string(&row.order).unwrap(), serde_json::to_string(&row.state).unwrap());
     c.bench_function("results/stored order", |b| {
         b.iter(|| serde_json::from_str::<Order>(black_box(&order)).unwrap());
     });

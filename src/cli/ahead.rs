@@ -289,14 +289,17 @@ mod tests {
     }
 
     /// Rows without an end; holds a mark as long as it is read from.
-    struct Endless(Arc<()>, Cursor<Vec<u8>>);
+    struct Endless {
+        _mark: Arc<()>,
+        rows: Cursor<Vec<u8>>,
+    }
 
     impl Read for Endless {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            match self.1.read(buffer)? {
+            match self.rows.read(buffer)? {
                 0 => {
-                    self.1 = Cursor::new(b"0912345678,20000,,\n".repeat(1_000));
-                    self.1.read(buffer)
+                    self.rows = Cursor::new(b"0912345678,20000,,\n".repeat(1_000));
+                    self.rows.read(buffer)
                 }
                 count => Ok(count),
             }
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn nobody_reads_on_for_a_caller_that_stopped() {
         let mark = Arc::new(());
-        let stream = Endless(Arc::clone(&mark), Cursor::new(lines(10).into_bytes()));
+        let stream = Endless { _mark: Arc::clone(&mark), rows: Cursor::new(lines(10).into_bytes()) };
         let source = Source::from_stream("t.csv", Box::new(stream), &Overrides::default()).unwrap();
         let mut ahead = Ahead::start(source, judge().halves().0).unwrap();
         for _ in 0..3_000 {
