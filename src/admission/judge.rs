@@ -1,16 +1,14 @@
 //! The judge: one row in, an order or one named problem out. It remembers what earlier rows of the batch
 //! were, for duplicates and caps, and nothing else.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use rust_decimal::Decimal;
 
 use super::key::Key;
 use super::reader::{Cells, ReadRow, RowReader, column_of};
 use super::seen::{NewFile, Seen, Sought, Stale};
+use super::sums::Sums;
 use super::{Judged, OverBatch, Policy, Problem, Totals};
-use crate::domain::{Currency, Money, Order, Reason, Refusal};
+use crate::domain::{Money, Order, Reason, Refusal};
 use crate::intake::{Column, Columns, RawRow};
 use crate::numbering::{PhonePlan, PlanError};
 
@@ -40,6 +38,7 @@ impl Judge {
     #[must_use]
     pub fn spill_to(mut self, new_file: NewFile) -> Self {
         self.memory.seen.spill_to(new_file);
+        self.memory.numbers.spill_to(new_file);
         self
     }
 
@@ -89,14 +88,14 @@ impl Judge {
 pub struct Memory {
     policy: Arc<Policy>,
     seen: Seen,
-    /// Money by number, where a cap asks for it. A number's at most 15 digits are its key.
-    numbers: HashMap<(u64, Currency), Decimal>,
+    /// Money by number, where a cap asks for it.
+    numbers: Sums,
     totals: Totals,
 }
 
 impl Memory {
     fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, seen: Seen::default(), numbers: HashMap::new(), totals: Totals::default() }
+        Self { policy, seen: Seen::default(), numbers: Sums::default(), totals: Totals::default() }
     }
 
     /// What the rows judged so far come to.
@@ -115,8 +114,10 @@ impl Memory {
         }
         if let (Some(amount), Some(currency)) = (order.amount, order.currency)
             && self.policy.caps.max_number.contains_key(&currency)
+            && let Ok(sum) = self.numbers.get(order, currency)
         {
-            *self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO) += amount;
+            // A sum that cannot be kept is told as such when the next row comes.
+            let _told_then = self.numbers.set(order, currency, sum + amount);
         }
     }
 
@@ -200,19 +201,18 @@ impl Memory {
     ) -> Result<(), Problem> {
         let Some(Money { amount, currency }) = worth else { return Ok(()) };
         let Some(cap) = self.policy.caps.max_number.get(&currency) else { return Ok(()) };
-        let sum = self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO);
-        if *sum + amount > *cap {
+        let unknown = |error: std::io::Error| {
+            let message =
+                format!("it cannot be told what the number gets in the rows before ({error}); run again");
+            cells.problem(Column::Amount, Reason::OverCap, message)
+        };
+        let sum = self.numbers.get(order, currency).map_err(unknown)? + amount;
+        if sum > *cap {
             let message = format!(
                 "with the rows before, the number would get over the cap of a number, max_number = {cap} {currency}"
             );
             return Err(cells.problem(Column::Amount, Reason::OverCap, message));
         }
-        *sum += amount;
-        Ok(())
+        self.numbers.set(order, currency, sum).map_err(unknown)
     }
-}
-
-/// A number's at most 15 digits as one value.
-fn number_key(order: &Order) -> u64 {
-    order.phone.digits().parse().unwrap_or(u64::MAX)
 }

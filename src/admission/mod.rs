@@ -10,6 +10,7 @@ mod problem;
 mod reader;
 mod seen;
 mod spill;
+mod sums;
 mod totals;
 
 pub use goods::read_goods;

@@ -301,7 +301,14 @@ fn read_amount(
     {
         return Err(wrong(format!("the column says {written}, but the provider sells in {currency}")));
     }
-    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| wrong(problem.to_string()))
+    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| {
+        if cells.columns.place(Column::Amount).is_none() {
+            let message =
+                "the file has no amount column; give one the title amount, or name it with --map amount=TITLE";
+            return wrong(message.to_owned());
+        }
+        wrong(problem.to_string())
+    })
 }
 
 /// An operator's name and what a provider calls it.
