@@ -4,16 +4,19 @@
 pub mod amount;
 mod goods;
 mod judge;
+mod key;
 mod policy;
 mod problem;
+mod reader;
 mod seen;
 mod spill;
 mod sums;
 mod totals;
 
 pub use goods::read_goods;
-pub use judge::{Judge, problem_of};
+pub use judge::{Judge, Memory};
 pub use policy::{Caps, Policy, ProviderRule};
 pub use problem::{Judged, Problem, Warning};
+pub use reader::{ReadRow, RowReader, problem_of};
 pub use seen::NewFile;
 pub use totals::{OverBatch, TotalLine, Totals};

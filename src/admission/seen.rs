@@ -1,52 +1,31 @@
-//! Which orders a batch has already: 16 bytes of a hash and a row number each, not the orders themselves, and
-//! those of a large file in files that the shell provides.
+//! Which orders a batch has already: a key and a row number each, not the orders themselves, and those of a
+//! large file in files that the shell provides.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
-
-use super::spill::Spill;
-use crate::domain::{Goods, Order, RowNumber};
-
-/// 128 bits of hash: no two different orders that anyone will ever write have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key(u64, u64);
-
-/// Keys are hashes already; hashing them again would buy nothing.
-#[derive(Default)]
-struct FirstHalf(u64);
-
-impl Hasher for FirstHalf {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, half: u64) {
-        self.0 = self.0.rotate_left(32) ^ half;
-    }
-}
+use super::key::Key;
+use super::spill::{ENTRY_WORDS, Spill};
+use crate::domain::RowNumber;
 
 /// Gives a new empty file that nobody else sees, for what outgrows memory.
 pub type NewFile = fn() -> std::io::Result<std::fs::File>;
 
+/// A slot of the table: a key, and what is kept under it. All zero: nobody's.
+pub(super) type Slot = [u64; ENTRY_WORDS];
+
+const EMPTY: Slot = [0; ENTRY_WORDS];
+
 /// Orders that were kept, by what makes them the same.
 pub(super) struct Seen {
-    rows: HashMap<Key, First, BuildHasherDefault<FirstHalf>>,
+    table: Table,
     spill: Spill,
     new_file: Option<NewFile>,
-    /// Keys held in memory before they are written out.
-    held_max: usize,
+    /// Slots of the table beyond which it is written out, if there is where to.
+    slots_max: usize,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        // As many as a table of 17 MiB takes before it doubles, and so many that runs stay few.
-        Self { rows: HashMap::default(), spill: Spill::default(), new_file: None, held_max: 450_000 }
+        // 16 MiB: small beside what the program may take, and large enough that runs stay few.
+        Self { table: Table::new(1 << 10), spill: Spill::default(), new_file: None, slots_max: 1 << 19 }
     }
 }
 
@@ -88,153 +67,180 @@ pub(super) enum Stale {
     CannotTell(std::io::Error),
 }
 
+/// What is looked for: an order, its reference, and the row it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Sought<'o> {
+    pub(super) bare: Key,
+    /// The reference, and the key's [`Key::tag`] of it.
+    pub(super) reference: Option<(&'o str, u64)>,
+    pub(super) row: RowNumber,
+}
+
 impl Seen {
     /// From now on what outgrows memory goes to files.
     pub(super) fn spill_to(&mut self, new_file: NewFile) {
         self.new_file = Some(new_file);
     }
 
+    /// Fetches what looking for this key will touch; see [`Spill::touch`].
+    pub(super) fn touch(&self, key: Key) -> u64 {
+        let slot = self.table.entries.get(self.table.home(key.0)).map_or(0, |slot| slot[0]);
+        slot ^ self.spill.touch(key)
+    }
+
     /// Looks for an order that was kept and is the same. Two equal rows are two orders only when both have a
     /// reference and the references differ.
-    pub(super) fn look(&mut self, order: &Order) -> Result<Fresh, Stale> {
-        let bare = bare_key(order);
-        let reference = order.reference.as_deref();
-        let tag = reference.map(|reference| bare.tag(reference));
-        let Some(first) = self.get(bare)? else { return Ok(Fresh { key: bare, tag, row: order.row }) };
-        let (Some(tag), false) = (tag, first.is_bare()) else { return Err(Stale::Repeats(first.row())) };
+    pub(super) fn look(&mut self, sought: &Sought<'_>) -> Result<Fresh, Stale> {
+        let Sought { bare, reference, row } = *sought;
+        let tag = reference.map(|(_, tag)| tag);
+        let Some(first) = self.get(bare)? else { return Ok(Fresh { key: bare, tag, row }) };
+        let (Some((reference, tag)), false) = (reference, first.is_bare()) else {
+            return Err(Stale::Repeats(first.row()));
+        };
         if first.1 == tag {
             return Err(Stale::Repeats(first.row()));
         }
-        let key = Key(bare.half(1, reference.unwrap_or_default()), tag);
+        let key = bare.with_reference(reference, tag);
         match self.get(key)? {
             Some(same) => Err(Stale::Repeats(same.row())),
-            None => Ok(Fresh { key, tag: Some(tag), row: order.row }),
+            None => Ok(Fresh { key, tag: Some(tag), row }),
         }
     }
 
     fn get(&mut self, key: Key) -> Result<Option<First>, Stale> {
-        if let Some(first) = self.rows.get(&key) {
-            return Ok(Some(*first));
+        if let Some([_, _, row, tag]) = self.table.get(key) {
+            return Ok(Some(First(*row, *tag)));
         }
-        let found = self.spill.get((key.0, key.1)).map_err(Stale::CannotTell)?;
+        let found = self.spill.get(key).map_err(Stale::CannotTell)?;
         Ok(found.map(|(row, tag)| First(row, tag)))
     }
 
     /// Keeps an order.
     pub(super) fn keep(&mut self, fresh: &Fresh) {
-        self.rows.insert(fresh.key, First::new(fresh.row, fresh.tag));
-        if self.rows.len() >= self.held_max {
-            self.write_out();
+        let First(row, tag) = First::new(fresh.row, fresh.tag);
+        let slot = [fresh.key.0, fresh.key.1, row, tag];
+        while !self.table.insert(slot) {
+            if self.table.slots < self.slots_max || !self.write_out() {
+                self.table.grow();
+            }
         }
     }
 
     /// Moves what is held to a file. A disk that refuses is no reason to stop: then it stays in memory.
-    fn write_out(&mut self) {
-        let Some(new_file) = self.new_file else { return };
-        let entries = self.rows.iter().map(|(key, first)| ((key.0, key.1), (first.0, first.1))).collect();
-        match new_file().and_then(|file| self.spill.write(entries, file)) {
-            Ok(()) => self.rows.clear(),
-            Err(_) => self.new_file = None,
+    fn write_out(&mut self) -> bool {
+        let Some(new_file) = self.new_file else { return false };
+        self.table.sort();
+        match new_file().and_then(|file| self.spill.write(self.table.iter(), self.table.held, file)) {
+            Ok(()) => {
+                self.table.clear();
+                true
+            }
+            Err(_) => {
+                self.new_file = None;
+                false
+            }
         }
     }
 }
 
-impl Key {
-    /// The same order under a reference, as one number.
-    fn tag(self, reference: &str) -> u64 {
-        self.half(2, reference)
-    }
-
-    /// One of several hashes of the same order under a reference.
-    fn half(self, start: u8, reference: &str) -> u64 {
-        let mut hash = DefaultHasher::new();
-        hash.write_u8(start);
-        hash.write_u64(self.0);
-        hash.write_u64(self.1);
-        part(&mut hash, reference.as_bytes());
-        hash.finish()
-    }
+/// Slots in the order of their keys, as near as room allows: a key stands in the slot that its size points to,
+/// or in the next free one behind it. Keys are spread evenly, so most lookups touch one line of memory, and a
+/// table is sorted by sorting its short stretches without a gap.
+struct Table {
+    /// Slots that keys point to, then a few for those pushed over the end.
+    entries: Vec<Slot>,
+    slots: usize,
+    held: usize,
 }
 
-fn bare_key(order: &Order) -> Key {
-    // The parts are put together once and hashed twice.
-    let mut parts = Parts::default();
-    parts.add(order.provider.as_bytes());
-    parts.add(order.phone.digits().as_bytes());
-    match &order.goods {
-        Goods::Airtime => parts.add(&[]),
-        Goods::DataProduct(id) => {
-            parts.add(&[1]);
-            parts.add(id.as_bytes());
+impl Table {
+    /// Behind the last slot that keys point to there is room for those pushed on: a share of the whole, so that
+    /// a larger table has more of it.
+    fn new(slots: usize) -> Self {
+        Self { entries: vec![EMPTY; slots + slots / 64 + 64], slots, held: 0 }
+    }
+
+    /// The stretch of slots from the one that a key points to.
+    fn home(&self, key: u64) -> usize {
+        let slots = u128::try_from(self.slots).unwrap_or(1);
+        usize::try_from((u128::from(key) * slots) >> 64).unwrap_or(0)
+    }
+
+    fn get(&self, key: Key) -> Option<&Slot> {
+        let stretch = self.entries.get(self.home(key.0)..).unwrap_or_default();
+        stretch
+            .iter()
+            .take_while(|slot| is_taken(slot))
+            .find(|[first, second, ..]| Key(*first, *second) == key)
+    }
+
+    /// False: it is too full.
+    fn insert(&mut self, slot: Slot) -> bool {
+        // Beyond four fifths stretches grow long.
+        if self.held >= self.slots / 5 * 4 {
+            return false;
         }
-        Goods::DataSize { megabytes } => {
-            parts.add(&[2, 2]);
-            parts.add(&megabytes.to_le_bytes());
+        let home = self.home(slot[0]);
+        let stretch = self.entries.get_mut(home..).unwrap_or_default();
+        let Some(free) = stretch.iter_mut().find(|slot| !is_taken(slot)) else { return false };
+        *free = slot;
+        self.held += 1;
+        true
+    }
+
+    fn grow(&mut self) {
+        let mut slots = self.slots;
+        loop {
+            slots = slots.saturating_mul(2);
+            let mut larger = Self::new(slots);
+            if self.iter().all(|slot| larger.insert(*slot)) {
+                *self = larger;
+                return;
+            }
         }
     }
-    let amount = order.amount.map(|amount| amount.normalize().serialize());
-    parts.add(amount.as_ref().map_or(&[], |bytes| bytes.as_slice()));
-    let half = |start: u8| {
-        let mut hash = DefaultHasher::new();
-        hash.write_u8(start);
-        hash.write(parts.bytes());
-        hash.finish()
-    };
-    Key(half(1), half(2))
-}
 
-/// Bytes with their length in front, so that ("ab","c") and ("a","bc") differ.
-fn part(hash: &mut DefaultHasher, bytes: &[u8]) {
-    hash.write_u64(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    hash.write(bytes);
-}
+    /// Every key of a stretch is smaller than those of the next one: each points to a slot of its own stretch.
+    fn sort(&mut self) {
+        self.entries.split_mut(|slot| !is_taken(slot)).for_each(<[Slot]>::sort_unstable);
+    }
 
-/// Several parts in a row, each with its length in front.
-struct Parts(Vec<u8>);
+    fn iter(&self) -> impl Iterator<Item = &Slot> + Clone {
+        self.entries.iter().filter(|slot| is_taken(slot))
+    }
 
-impl Default for Parts {
-    fn default() -> Self {
-        Self(Vec::with_capacity(128))
+    fn clear(&mut self) {
+        self.entries.fill(EMPTY);
+        self.held = 0;
     }
 }
 
-impl Parts {
-    fn add(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
+/// Rows count from 1, so what is kept under a key is never zero.
+fn is_taken(slot: &Slot) -> bool {
+    slot[2] != 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountId, Country, Currency, PhoneNumber, ProviderKind};
 
-    fn order(row: u64, number: u64, reference: Option<&str>) -> Order {
-        Order {
-            row: RowNumber(row),
-            provider: "vietnam".to_owned(),
-            account: AccountId::new(ProviderKind::ConnectTopup, "demo"),
-            phone: PhoneNumber::new(Country::VN, "84", &(900_000_000 + number).to_string()).unwrap(),
-            goods: Goods::Airtime,
-            amount: Some(20_000.into()),
-            currency: Some(Currency::VND),
-            operator: None,
-            operator_hint: None,
-            reference: reference.map(str::to_owned),
-        }
+    /// Keys that look like hashes.
+    fn key(number: u64) -> Key {
+        let mix = |n: u64| {
+            let n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            n ^ (n >> 31)
+        };
+        Key(mix(number), mix(number ^ 0x9E37_79B9_7F4A_7C15))
     }
 
-    fn rows_that_repeat(seen: &mut Seen) -> Vec<(u64, u64)> {
+    fn rows_that_repeat(seen: &mut Seen, rows: u64, keys: u64) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
-        for row in 1..=2000u64 {
-            let reference = ["A", "B", ""].get(usize::try_from(row % 3).unwrap()).copied();
-            let order = order(row, row * 7 % 700, reference.filter(|text| !text.is_empty()));
-            match seen.look(&order) {
+        for row in 1..=rows {
+            let bare = key(row * 7 % keys);
+            let text = ["A", "B", ""].get(usize::try_from(row % 3).unwrap()).copied();
+            let reference = text.filter(|text| !text.is_empty()).map(|text| (text, bare.tag(text)));
+            match seen.look(&Sought { bare, reference, row: RowNumber(row) }) {
                 Ok(fresh) => seen.keep(&fresh),
                 Err(Stale::Repeats(first)) => found.push((row, first.0)),
                 Err(Stale::CannotTell(error)) => panic!("{error}"),
@@ -245,17 +251,50 @@ mod tests {
 
     #[test]
     fn a_set_on_disk_finds_the_same_repeats_as_one_in_memory() {
-        let in_memory = rows_that_repeat(&mut Seen::default());
-        let mut on_disk = Seen { held_max: 50, ..Seen::default() };
-        on_disk.spill_to(tempfile::tempfile);
-        assert_eq!(rows_that_repeat(&mut on_disk), in_memory);
-        assert!(on_disk.rows.len() < 50 && in_memory.len() > 1000, "{}", in_memory.len());
+        for (rows, keys) in [(2_000, 700), (20_000, 15_000), (5_000, 5_000)] {
+            let mut in_memory = Seen::default();
+            let expected = rows_that_repeat(&mut in_memory, rows, keys);
+            let mut on_disk = Seen { slots_max: 1 << 10, ..Seen::default() };
+            on_disk.spill_to(tempfile::tempfile);
+            assert_eq!(rows_that_repeat(&mut on_disk, rows, keys), expected);
+            assert_eq!(on_disk.table.slots, 1 << 10);
+            let held = in_memory.table.held;
+            assert!(on_disk.table.held < held || held < 820, "{held}");
+        }
     }
 
     #[test]
     fn a_disk_that_refuses_costs_memory_but_no_repeat() {
-        let mut seen = Seen { held_max: 50, ..Seen::default() };
+        let mut seen = Seen { slots_max: 1 << 10, ..Seen::default() };
         seen.spill_to(|| Err(std::io::Error::other("full")));
-        assert_eq!(rows_that_repeat(&mut seen), rows_that_repeat(&mut Seen::default()));
+        let expected = rows_that_repeat(&mut Seen::default(), 20_000, 15_000);
+        assert_eq!(rows_that_repeat(&mut seen, 20_000, 15_000), expected);
+    }
+
+    #[test]
+    fn keys_that_crowd_one_place_are_all_found() {
+        let mut seen = Seen { slots_max: 1 << 10, ..Seen::default() };
+        seen.spill_to(tempfile::tempfile);
+        let crowd = |number: u64| Key(u64::MAX - number % 3, number);
+        for number in 1..=3_000 {
+            let sought = Sought { bare: crowd(number), reference: None, row: RowNumber(number) };
+            let fresh = seen.look(&sought).unwrap();
+            seen.keep(&fresh);
+        }
+        for number in 1..=3_000 {
+            let sought = Sought { bare: crowd(number), reference: None, row: RowNumber(9_999) };
+            assert!(matches!(seen.look(&sought), Err(Stale::Repeats(RowNumber(row))) if row == number));
+        }
+    }
+
+    #[test]
+    fn a_sorted_table_is_in_the_order_of_its_keys() {
+        let mut table = Table::new(1 << 10);
+        let mut number = 0;
+        while table.insert([key(number).0, key(number).1, 1, 0]) {
+            number += 1;
+        }
+        table.sort();
+        assert!(table.iter().is_sorted() && table.iter().count() > 800);
     }
 }

@@ -100,7 +100,8 @@ impl Asking {
     ) -> Result<Survey, Stop> {
         let mut waiting = VecDeque::new();
         let (mut rows, mut told) = (0_u64, context.clock.now().tick);
-        while let Some(judged) = surveyor.judge_uncounted()? {
+        while surveyor.judge_uncounted()? {
+            let judged = surveyor.judged().clone();
             let lane = judged.verdict.as_ref().ok().and_then(|order| {
                 self.lanes.get(&order.provider).map(|lane| (Arc::clone(lane), order.clone()))
             });

@@ -44,6 +44,19 @@ impl Cells {
         self.spans.clear();
     }
 
+    /// Bytes of all cells together.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Forgets the line, and gives back buffers that are larger than this.
+    pub fn shed(&mut self, bytes_max: usize) {
+        self.clear();
+        if self.text.capacity() > bytes_max || self.spans.capacity() > bytes_max {
+            *self = Self::default();
+        }
+    }
+
     /// Adds a cell.
     pub fn push(&mut self, cell: &str) {
         let start = self.text.len();

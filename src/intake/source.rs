@@ -291,6 +291,14 @@ impl Source {
     pub fn finish(mut self) -> Result<Digest, FileFault> {
         let mut row = RawRow::default();
         while self.next_row(&mut row)? {}
+        self.digest()
+    }
+
+    /// What the file was, once [`Source::next_row`] gave `false`.
+    ///
+    /// # Errors
+    /// [`FileFault`] when it was not read to its end.
+    pub fn digest(&self) -> Result<Digest, FileFault> {
         self.done.ok_or_else(|| Fault::Changed.of(&self.name))
     }
 

@@ -11,7 +11,7 @@ use super::survey::Known;
 use crate::admission::Totals;
 use crate::domain::{AccountId, Currency, Reason, Refusal, RowNumber, WallTime};
 use crate::ledger::{BatchInfo, Ledger, Record};
-use crate::lifecycle::{Entry, Event, Phase, StoredRow};
+use crate::lifecycle::{Entry, Event, StoredRow};
 use crate::settings::Settings;
 
 /// Sums by account and currency: the entry of an account may be called otherwise tomorrow.
@@ -46,8 +46,8 @@ pub fn repeats_of_unsent(
     let Some(since) = repeats_since(settings, now) else { return Ok(found) };
     let reader = Ledger::open_read(ledger.path())?;
     let known = Known { repeats: Some((&reader, since)), except: Some(info.id), ..Known::default() };
-    ledger.for_each_row::<Stop>(info.id, |row| {
-        if let Some(order) = row.order.as_ref().filter(|_| row.state.phase == Phase::Ready)
+    ledger.for_each_ready_row::<Stop>(info.id, |row| {
+        if let Some(order) = &row.order
             && let Some(refusal) = known.repeat_of(order)?
         {
             found.insert(row.row, refusal);

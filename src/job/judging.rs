@@ -146,8 +146,8 @@ impl<'a> Judging<'a> {
         let rows = std::iter::from_fn(|| {
             let surveyor = pass.as_mut()?;
             match surveyor.judge_next() {
-                Ok(Some(judged)) => Some(Ok(admitted(surveyor.row(), judged, at))),
-                Ok(None) => {
+                Ok(true) => Some(Ok(admitted(surveyor.row(), surveyor.judged(), at))),
+                Ok(false) => {
                     // The transaction ends with an error if this was not the file that was confirmed.
                     let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
                     match same {
@@ -177,15 +177,15 @@ impl<'a> Judging<'a> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(&self.input.path, &self.input.overrides)?;
         let policy = policy(self.settings, self.options.thousands, self.options.allow_duplicates);
-        Ok(Surveyor::new(source, policy, phone_plan(self.settings)?, known))
+        Surveyor::new(source, policy, phone_plan(self.settings)?, known)
     }
 }
 
 /// A judged row as the ledger keeps it.
-fn admitted(row: &RawRow, judged: Judged, at: WallTime) -> AdmittedRow {
-    let notes = notes_of(&judged);
-    let (order, state) = match judged.verdict {
-        Ok(order) => (Some(order), TopUp::ready()),
+fn admitted(row: &RawRow, judged: &Judged, at: WallTime) -> AdmittedRow {
+    let notes = notes_of(judged);
+    let (order, state) = match &judged.verdict {
+        Ok(order) => (Some(order.clone()), TopUp::ready()),
         Err(problem) => {
             let place =
                 if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };

@@ -4,6 +4,7 @@
 //! The order is [`Judging::survey`], [`Judging::ask`], [`Judging::hold`], the person's consent,
 //! [`Judging::admit`], [`Session::begin`], [`Session::run`], [`Session::finish`].
 
+mod ahead;
 mod exit;
 pub mod guards;
 mod judging;

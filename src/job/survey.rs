@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::ahead::{Ahead, Slot};
 use super::stop::Stop;
 use super::twins::{Twin, Twins};
-use crate::admission::{Caps, Judge, Judged, Policy, Problem, ProviderRule, Totals};
+use crate::admission::{Caps, Judge, Judged, Memory, Policy, Problem, ProviderRule, Totals};
 use crate::domain::{
     BatchName, Catalogue, Country, Currency, Goods, Money, Order, ProviderKind, Reason, Refusal, RowNumber,
     WallTime,
@@ -297,12 +298,15 @@ impl Found {
 
 /// One pass over a file, row by row.
 pub struct Surveyor<'a> {
-    source: Source,
+    rows: Ahead,
+    dialect: Dialect,
+    header: Vec<String>,
     columns: Columns,
-    judge: Judge,
+    memory: Memory,
     known: &'a Known<'a>,
     twins: Option<Twins<'a>>,
-    row: RawRow,
+    /// Stands for the row before the first.
+    none: Slot,
     found: Found,
     /// Counts of rows whose verdicts came later than the judge's; else the judge's own hold.
     later: Option<Totals>,
@@ -311,18 +315,25 @@ pub struct Surveyor<'a> {
 
 impl<'a> Surveyor<'a> {
     /// Begins a pass with the phone plans of the settings.
-    pub fn new(source: Source, policy: Policy, plan: PhonePlan, known: &'a Known<'a>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`Stop`] when the system has no thread to give.
+    pub fn new(source: Source, policy: Policy, plan: PhonePlan, known: &'a Known<'a>) -> Result<Self, Stop> {
+        let max_batch = policy.caps.max_batch.clone();
+        let (reader, memory) = Judge::with_plan(policy, plan).spill_to(tempfile::tempfile).halves();
+        Ok(Self {
             columns: source.columns().clone(),
-            source,
-            max_batch: policy.caps.max_batch.clone(),
-            judge: Judge::with_plan(policy, plan).spill_to(tempfile::tempfile),
+            dialect: source.dialect().clone(),
+            header: source.header().to_vec(),
+            rows: Ahead::start(source, reader)?,
+            max_batch,
+            memory,
             known,
             twins: None,
-            row: RawRow::default(),
+            none: Slot::default(),
             found: Found::default(),
             later: None,
-        }
+        })
     }
 
     /// Compares the file with batches of late, too.
@@ -334,7 +345,12 @@ impl<'a> Surveyor<'a> {
 
     /// The row judged last.
     pub fn row(&self) -> &RawRow {
-        &self.row
+        &self.rows.shown().unwrap_or(&self.none).row
+    }
+
+    /// What it was judged to be.
+    pub fn judged(&self) -> &Judged {
+        self.rows.shown().unwrap_or(&self.none).read.judged()
     }
 
     /// Where the columns stand.
@@ -344,31 +360,35 @@ impl<'a> Surveyor<'a> {
 
     /// How the file is written.
     pub fn dialect(&self) -> &Dialect {
-        self.source.dialect()
+        &self.dialect
     }
 
-    /// Judges the next row and counts it; none at the end.
+    /// Judges the next row and counts it; false at the end.
     ///
     /// # Errors
     /// [`Stop`]: the file or the ledger cannot be read.
-    pub fn judge_next(&mut self) -> Result<Option<Judged>, Stop> {
-        let judged = self.judge_uncounted()?;
-        if let Some(judged) = &judged {
-            self.found.count(&self.row, judged);
+    pub fn judge_next(&mut self) -> Result<bool, Stop> {
+        let more = self.judge_uncounted()?;
+        if more && let Some(Slot { row, read }) = self.rows.shown() {
+            self.found.count(row, read.judged());
         }
-        Ok(judged)
+        Ok(more)
     }
 
     /// Judges the next row; [`Surveyor::count`] counts it when all is known about it.
     ///
     /// # Errors
     /// As [`Surveyor::judge_next`].
-    pub fn judge_uncounted(&mut self) -> Result<Option<Judged>, Stop> {
-        if !self.source.next_row(&mut self.row)? {
-            return Ok(None);
+    pub fn judge_uncounted(&mut self) -> Result<bool, Stop> {
+        if !self.rows.advance()? {
+            return Ok(false);
         }
+        if let Some(slots) = self.rows.just_come() {
+            self.memory.expect(slots.iter().map(|slot| &slot.read));
+        }
+        let Some(Slot { row, read }) = self.rows.current() else { return Ok(false) };
         let (mut failed, known, twins) = (None, self.known, &mut self.twins);
-        let judged = self.judge.row_asking(&self.columns, &self.row, &mut |order| {
+        self.memory.decide(&self.columns, row, read, &mut |order| {
             let compared = twins.as_mut().map_or(Ok(()), |twins| twins.compare(order));
             compared.and_then(|()| known.ask(order)).unwrap_or_else(|stop| {
                 failed = Some(stop);
@@ -377,7 +397,7 @@ impl<'a> Surveyor<'a> {
         });
         match failed {
             Some(stop) => Err(stop),
-            None => Ok(Some(judged)),
+            None => Ok(true),
         }
     }
 
@@ -395,16 +415,16 @@ impl<'a> Surveyor<'a> {
     /// # Errors
     /// As [`Surveyor::judge_next`]; also when the file changed while it was read.
     pub fn finish(mut self) -> Result<Survey, Stop> {
-        while self.judge_next()?.is_some() {}
-        let dialect = self.source.dialect().clone();
-        let header = self.source.header().to_vec();
-        let totals = self.later.unwrap_or_else(|| self.judge.totals().clone());
+        while self.judge_next()? {}
+        let digest =
+            self.rows.digest().ok_or_else(|| Stop::internal("reading the file ended in the middle of it"))?;
+        let totals = self.later.unwrap_or_else(|| self.memory.totals().clone());
         let twin = self.twins.map(|twins| twins.finish(totals.rows)).transpose()?.flatten();
         let Found { problems, notes, countries } = self.found;
         Ok(Survey {
-            digest: self.source.finish()?,
-            dialect,
-            header,
+            digest,
+            dialect: self.dialect,
+            header: self.header,
             phone_title: self.columns.title(Column::Phone).to_owned(),
             over: totals.over(&self.max_batch).iter().map(ToString::to_string).collect(),
             totals,

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Statement, TransactionBehavior, params};
 
 use super::append::{Appender, OrderColumns, account_number, claim_id, join_cells, json, phase_word};
 use super::chain::AdmissionDigest;
+use super::open::{CACHE_ADMITTING_KIB, CACHE_KIB};
 use super::record::{BatchEvent, BatchId, path_text, signed};
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, Order, RowNumber, WallTime};
@@ -76,11 +77,31 @@ impl Ledger {
         batch: &NewBatch,
         rows: impl IntoIterator<Item = Result<AdmittedRow, E>>,
     ) -> Result<BatchId, AdmitError<E>> {
+        self.set_cache(CACHE_ADMITTING_KIB)?;
+        let admitted = self.admit_all(batch, rows);
+        self.set_cache(CACHE_KIB)?;
+        admitted
+    }
+
+    fn set_cache(&self, kib: i64) -> Result<(), LedgerError> {
+        self.sql(|conn| {
+            conn.pragma_update(None, "cache_size", kib)?;
+            if kib == CACHE_KIB { conn.execute_batch("PRAGMA shrink_memory") } else { Ok(()) }
+        })
+    }
+
+    fn admit_all<E>(
+        &mut self,
+        batch: &NewBatch,
+        rows: impl IntoIterator<Item = Result<AdmittedRow, E>>,
+    ) -> Result<BatchId, AdmitError<E>> {
         let path = self.path.clone();
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&path, &e);
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         let id = insert_batch(&tx, batch, &path)?;
-        let mut admission = Admission { conn: &tx, path: &path, batch: id, at: batch.at, account: None };
+        let insert = tx.prepare(INSERT_ROW).map_err(sql)?;
+        let mut admission =
+            Admission { conn: &tx, insert, path: &path, batch: id, at: batch.at, account: None, state: None };
         let mut digest =
             AdmissionDigest::of_batch(&batch.name, &batch.file_sha256, &batch.header, batch.sandbox);
         let mut count: u64 = 0;
@@ -88,6 +109,7 @@ impl Ledger {
             admission.insert(&row.map_err(AdmitError::Rows)?, &mut digest)?;
             count = count.saturating_add(1);
         }
+        drop(admission);
         tx.execute("UPDATE batches SET rows = ?2 WHERE id = ?1", params![id, signed(count)]).map_err(sql)?;
         let mut appender = Appender::begin(&tx, &path)?;
         let event = BatchEvent::Admitted { rows: count, digest: digest.finish() };
@@ -128,11 +150,14 @@ fn insert_batch(conn: &Connection, batch: &NewBatch, path: &Path) -> Result<i64,
 
 struct Admission<'c> {
     conn: &'c Connection,
+    insert: Statement<'c>,
     path: &'c Path,
     batch: i64,
     at: WallTime,
     /// The account of the row before, most often that of the next one too.
     account: Option<(AccountId, i64)>,
+    /// The state of the row before, as it is stored: most rows of a file have the same.
+    state: Option<(TopUp, String)>,
 }
 
 impl Admission<'_> {
@@ -140,7 +165,10 @@ impl Admission<'_> {
         let (row, line) = (signed(admitted.row.0), signed(admitted.line));
         let cells = join_cells(admitted.row, &admitted.cells)?;
         let order = admitted.order.as_ref().map(|order| json(self.path, order)).transpose()?;
-        let state = json(self.path, &admitted.state)?;
+        let state = match self.state.take().filter(|(state, _)| *state == admitted.state) {
+            Some((_, text)) => text,
+            None => json(self.path, &admitted.state)?,
+        };
         let notes = if admitted.notes.is_empty() { String::new() } else { json(self.path, &admitted.notes)? };
         let columns = admitted.order.as_ref().map(|order| self.columns(order)).transpose()?;
         digest.add(row, line, [&cells, order.as_deref().unwrap_or_default(), &state, &notes]);
@@ -160,8 +188,8 @@ impl Admission<'_> {
             admitted.state.phase.is_open(),
             self.at.0
         ];
-        let done = self.conn.prepare_cached(INSERT_ROW).and_then(|mut insert| insert.execute(values));
-        done.map_err(|e| LedgerError::of_sqlite(self.path, &e))?;
+        self.insert.execute(values).map_err(|e| LedgerError::of_sqlite(self.path, &e))?;
+        self.state = Some((admitted.state.clone(), state));
         for id in admitted.state.submitted_ids() {
             claim_id(self.conn, self.path, self.batch, admitted.row, &id.id)?;
         }

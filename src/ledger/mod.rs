@@ -16,12 +16,14 @@ mod lock;
 #[doc(hidden)]
 pub mod memory;
 mod open;
+mod pages;
 mod read;
 mod record;
 mod report_file;
 mod results_file;
 mod runs;
 mod schema;
+mod streaming;
 mod verify;
 mod writer;
 

@@ -19,6 +19,13 @@ const BUSY: Duration = Duration::from_secs(60);
 /// Prepared statements kept per connection: more than there are different ones.
 const STATEMENTS_MAX: usize = 64;
 
+/// Pages a connection keeps, in KiB (negative: so SQLite tells it from a number of pages). Rows are worked off
+/// in their order, so few pages are wanted at once; a process has up to four connections.
+pub(super) const CACHE_KIB: i64 = -8_192;
+
+/// As [`CACHE_KIB`], while a file is admitted: numbers come in any order, and their index wants to be in memory.
+pub(super) const CACHE_ADMITTING_KIB: i64 = -40_960;
+
 /// An open ledger. One connection; share the file, not the value.
 pub struct Ledger {
     pub(super) conn: Connection,
@@ -53,6 +60,8 @@ impl Ledger {
             made.map_err(|e| LedgerError::of_sqlite(&ledger.path, &e))?;
             // Another program may have used the moment.
             ledger.is_fresh()?;
+        } else {
+            ledger.sql(schema::complete)?;
         }
         make_private(&ledger.path)?;
         Ok(ledger)
@@ -101,8 +110,7 @@ impl Ledger {
             conn.pragma_update(None, "foreign_keys", true)?;
             conn.pragma_update(None, "trusted_schema", false)?;
             conn.pragma_update(None, "cell_size_check", true)?;
-            // 64 MiB of pages: admission of a large file keeps its indexes in memory.
-            conn.pragma_update(None, "cache_size", -65_536)
+            conn.pragma_update(None, "cache_size", CACHE_KIB)
         })?;
         Ok(ledger)
     }

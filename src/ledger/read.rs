@@ -1,5 +1,6 @@
 //! Reading batches and rows. Pages and streams only: memory does not grow with the rows.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
@@ -104,10 +105,9 @@ impl Ledger {
         let clause = "WHERE substr(name, 1, length(name) - 9) = ?1 AND cancelled_at IS NULL ORDER BY id";
         let mut unfinished = Vec::new();
         for batch in self.infos(clause, [stem])? {
-            let sql = "SELECT count(*) FROM rows INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
-            let ready = self.sql(|conn| conn.query_row(sql, [batch.id.0], |row| row.get(0)))?;
+            let ready = self.ready_rows(batch.id)?;
             if ready > 0 {
-                unfinished.push((batch, unsigned(ready)));
+                unfinished.push((batch, ready));
             }
         }
         Ok(unfinished)
@@ -141,84 +141,6 @@ impl Ledger {
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
                       AND phase IN ('ready', 'failed') AND row > ?4 ORDER BY row LIMIT ?5";
-        let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
-    }
-
-    /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
-    /// to its account, whatever its provider entry is called now.
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn ready_page(
-        &self,
-        batch: BatchId,
-        account: &AccountId,
-        after: Option<RowNumber>,
-        limit: u32,
-    ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
-                      AND phase = 'ready' AND row > ?4 ORDER BY row LIMIT ?5";
-        let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
-    }
-
-    /// Up to `limit` rows under way (sending, pending, unknown, asking) of one batch or of all, after `after`,
-    /// by batch and row.
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn open_page(
-        &self,
-        batch: Option<BatchId>,
-        after: Option<(BatchId, RowNumber)>,
-        limit: u32,
-    ) -> Result<Vec<(BatchId, StoredRow)>, LedgerError> {
-        // Without INDEXED BY, SQLite would walk through all rows of the batch.
-        let sql = format!(
-            "{ROW} INDEXED BY rows_open WHERE open = 1 AND (batch, row) > (?1, ?2) AND batch <= ?3
-             ORDER BY batch, row LIMIT ?4"
-        );
-        let first = batch.map_or((-1, -1), |batch| (batch.0, -1));
-        let start = after.map_or(first, |(batch, row)| first.max((batch.0, signed(row.0))));
-        let last = batch.map_or(i64::MAX, |batch| batch.0);
-        let values = params![start.0, start.1, last, limit];
-        let found = self.list(&sql, values, |row| Ok((BatchId(row.get(6)?), raw_row(row)?)))?;
-        found.into_iter().map(|(batch, raw)| Ok((batch, raw.decode(&self.path)?))).collect()
-    }
-
-    /// Up to `limit` rows of this account under way, after `after`, in row order.
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn open_page_of(
-        &self,
-        batch: BatchId,
-        account: &AccountId,
-        after: Option<RowNumber>,
-        limit: u32,
-    ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
-             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
-        let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
-    }
-
-    /// As [`Ledger::open_page_of`], with the rows that count as never received: the one verdict that gives way
-    /// to an order that turns up (`contract.md` 5).
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn unsettled_page_of(
-        &self,
-        batch: BatchId,
-        account: &AccountId,
-        after: Option<RowNumber>,
-        limit: u32,
-    ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE batch = ?1 AND row > ?4
-             AND (open = 1 OR (phase = 'failed' AND json_extract(state, '$.reason') = 'not_received'))
-             AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
         self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
     }
@@ -272,11 +194,41 @@ impl Ledger {
         batch: BatchId,
         mut each: impl FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_of(batch, "WHERE batch = ?1 ORDER BY row", &mut each)
+    }
+
+    pub(super) fn each_of<E: From<LedgerError>>(
+        &self,
+        batch: BatchId,
+        clause: &str,
+        each: &mut dyn FnMut(StoredRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
+        let mut ask = self.conn.prepare(&format!("{ROW} {clause}")).map_err(sql)?;
+        let mut rows = ask.query([batch.0]).map_err(sql)?;
+        while let Some(row) = rows.next().map_err(sql)? {
+            each(Columns::of(row).map_err(sql)?.decode(&self.path)?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the columns of every row of a batch, in row order, as they stood at one moment; ends when
+    /// `each` says that it has enough.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub(super) fn for_each_raw(
+        &self,
+        batch: BatchId,
+        mut each: impl FnMut(&Columns<'_>) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(&format!("{ROW} WHERE batch = ?1 ORDER BY row")).map_err(sql)?;
         let mut rows = ask.query([batch.0]).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
-            each(raw_row(row).map_err(sql)?.decode(&self.path)?)?;
+            if each(&Columns::of(row).map_err(sql)?).is_break() {
+                break;
+            }
         }
         Ok(())
     }
@@ -326,7 +278,7 @@ impl Ledger {
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }
 
-    fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
+    pub(super) fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
         let found = self.list(&format!("{ROW} {clause}"), values, raw_row)?;
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }
@@ -346,7 +298,7 @@ impl Ledger {
     }
 }
 
-fn after_row(after: Option<RowNumber>) -> i64 {
+pub(super) fn after_row(after: Option<RowNumber>) -> i64 {
     after.map_or(-1, |row| signed(row.0))
 }
 
@@ -413,20 +365,54 @@ pub(super) fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
 }
 
 impl RawRow {
-    pub(super) fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
+    pub(super) fn decode(&self, path: &Path) -> Result<StoredRow, LedgerError> {
+        let Self { row, line, cells, order, notes, state } = self;
+        let (row, line, order) = (*row, *line, order.as_deref());
+        Columns { row, line, cells, order, notes, state }.decode(path)
+    }
+}
+
+/// The columns of [`ROW`], where they stand.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'r> {
+    pub(super) row: i64,
+    pub(super) line: i64,
+    pub(super) cells: &'r [u8],
+    pub(super) order: Option<&'r str>,
+    pub(super) notes: &'r str,
+    pub(super) state: &'r str,
+}
+
+impl<'r> Columns<'r> {
+    fn of(row: &'r Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            row: row.get(0)?,
+            line: row.get(1)?,
+            cells: row.get_ref(2)?.as_blob()?,
+            order: row.get_ref(3)?.as_str_or_null()?,
+            notes: row.get_ref(4)?.as_str()?,
+            state: row.get_ref(5)?.as_str()?,
+        })
+    }
+
+    /// The row that they hold.
+    ///
+    /// # Errors
+    /// [`LedgerError::Corrupt`], which names the row.
+    pub(super) fn decode(&self, path: &Path) -> Result<StoredRow, LedgerError> {
         let row = RowNumber(unsigned(self.row));
         let damaged =
             |what: &str| LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"));
-        let cells = String::from_utf8(self.cells).map_err(|_| damaged("cells"))?;
-        let order = self.order.map(|text| serde_json::from_str(&text)).transpose();
-        let notes = if self.notes.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(&self.notes) };
+        let cells = std::str::from_utf8(self.cells).map_err(|_| damaged("cells"))?;
+        let order = self.order.map(serde_json::from_str).transpose();
+        let notes = if self.notes.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(self.notes) };
         Ok(StoredRow {
             row,
             line: unsigned(self.line),
             cells: cells.split('\0').map(str::to_owned).collect(),
             order: order.map_err(|_| damaged("order"))?,
             notes: notes.map_err(|_| damaged("notes"))?,
-            state: serde_json::from_str(&self.state).map_err(|_| damaged("state"))?,
+            state: serde_json::from_str(self.state).map_err(|_| damaged("state"))?,
         })
     }
 }

@@ -71,7 +71,7 @@ pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Resul
         let view = ledger.run_view(batch)?;
         let mut writer =
             ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
-        ledger.for_each_row(batch, |row| writer.write(&row).map_err(fail))?;
+        ledger.stream_rows(batch, |row| writer.write(row).map_err(fail))?;
         writer.finish().and_then(|mut out| out.flush()).map_err(fail)
     })?;
     temporary.as_file().sync_all().map_err(fail)?;

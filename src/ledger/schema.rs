@@ -50,6 +50,11 @@ CREATE TRIGGER rows_stay BEFORE UPDATE OF batch, row, line, cells, admitted_orde
 CREATE TRIGGER rows_last BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'what was admitted stays'); END;
 ";
 
+/// Came after the first ledgers: [`complete`] gives it to them. Rows that count as never received are found by
+/// it.
+const ROWS_FAILED: &str =
+    "CREATE INDEX IF NOT EXISTS rows_failed ON rows(batch, row) WHERE phase = 'failed';";
+
 /// Whose file it is, by its header and tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Belongs {
@@ -81,8 +86,14 @@ pub(super) fn create(conn: &mut Connection) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     if belongs(&tx)? == Belongs::Fresh {
         tx.execute_batch(TABLES)?;
+        tx.execute_batch(ROWS_FAILED)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", SCHEMA)?;
     }
     tx.commit()
+}
+
+/// Adds what a ledger of an earlier program lacks.
+pub(super) fn complete(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(ROWS_FAILED)
 }

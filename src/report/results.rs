@@ -1,13 +1,13 @@
 //! The results file (`contract.md` 4): the input's cells, then ours, one line a row. Pure: it writes to any
 //! writer.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::effective::{RunView, effective};
-use crate::domain::{BatchName, Currency, ProviderRef, TransactionId, WallTime, neutralise};
+use crate::domain::{BatchName, Currency, ProviderRef, Reason, TransactionId, WallTime, neutralise};
 use crate::lifecycle::StoredRow;
 
 /// Our columns, in the order of the contract.
@@ -47,40 +47,61 @@ pub struct OutputDialect {
 /// Our cells of one row, in the order of [`RESULT_COLUMNS`], not yet neutralised. `columns` is how many the
 /// input's header has: cells beyond them are named in the message, so that nothing is lost.
 pub fn result_cells(row: &StoredRow, columns: usize, batch: &BatchName, run: &RunView) -> [String; 19] {
-    let state = &row.state;
-    let order = row.order.as_ref();
+    let mut cells = <[String; 19]>::default();
+    let mut places = cells.iter_mut();
+    let told: Result<(), std::convert::Infallible> =
+        each_cell(row, columns, batch.as_str(), run, &mut String::new(), &mut |cell| {
+            if let Some(place) = places.next() {
+                cell.clone_into(place);
+            }
+            Ok(())
+        });
+    let Ok(()) = told;
+    cells
+}
+
+/// Hands over our cells of one row, one after the other; `scratch` is room to write them in.
+fn each_cell<E>(
+    row: &StoredRow,
+    columns: usize,
+    batch: &str,
+    run: &RunView,
+    scratch: &mut String,
+    each: &mut dyn FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let (state, order) = (&row.state, row.order.as_ref());
     let shown = effective(row, run);
     let (amount, currency) = row.asked().map_or((None, None), |(amount, cur)| (Some(amount), cur));
     let operator = state.operator.as_ref().or(order.and_then(|o| o.operator.as_ref()));
-    [
-        state.status().to_string(),
-        shown.next.to_string(),
-        shown.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-        with_surplus(shown.message, row.cells.get(columns..).unwrap_or_default()),
-        order.map(|o| o.provider.clone()).unwrap_or_default(),
-        operator.cloned().unwrap_or_default(),
-        order.map(|o| o.phone.digits().to_owned()).unwrap_or_default(),
-        amount.map(plain).unwrap_or_default(),
-        currency.map(code).unwrap_or_default(),
-        state.cost.map(|cost| plain(cost.amount)).unwrap_or_default(),
-        state.cost.map(|cost| code(cost.currency)).unwrap_or_default(),
-        state.id.as_ref().map(TransactionId::to_string).unwrap_or_default(),
-        state.provider_ref.as_ref().map(ProviderRef::as_str).unwrap_or_default().to_owned(),
-        state.code.clone().unwrap_or_default(),
-        state.submits.to_string(),
-        state.submitted_at.map(WallTime::rfc3339).unwrap_or_default(),
-        state.final_at.map(WallTime::rfc3339).unwrap_or_default(),
-        batch.to_string(),
-        row.row.to_string(),
-    ]
+    let code = |currency: Option<&Currency>| currency.map(Currency::code).unwrap_or_default().to_owned();
+    each(state.status().as_str())?;
+    each(shown.next.as_str())?;
+    each(shown.reason.map(Reason::as_str).unwrap_or_default())?;
+    each(&with_surplus(shown.message, row.cells.get(columns..).unwrap_or_default()))?;
+    each(order.map(|o| o.provider.as_str()).unwrap_or_default())?;
+    each(operator.map(String::as_str).unwrap_or_default())?;
+    each(order.map(|o| o.phone.digits()).unwrap_or_default())?;
+    each(written(scratch, amount.map(|amount| amount.normalize())))?;
+    each(&code(currency.as_ref()))?;
+    each(written(scratch, state.cost.map(|cost| cost.amount.normalize())))?;
+    each(&code(state.cost.map(|cost| cost.currency).as_ref()))?;
+    each(state.id.as_ref().map(TransactionId::as_str).unwrap_or_default())?;
+    each(state.provider_ref.as_ref().map(ProviderRef::as_str).unwrap_or_default())?;
+    each(state.code.as_deref().unwrap_or_default())?;
+    each(written(scratch, Some(state.submits)))?;
+    each(&state.submitted_at.map(WallTime::rfc3339).unwrap_or_default())?;
+    each(&state.final_at.map(WallTime::rfc3339).unwrap_or_default())?;
+    each(batch)?;
+    each(written(scratch, Some(row.row)))
 }
 
-fn plain(amount: Decimal) -> String {
-    amount.normalize().to_string()
-}
-
-fn code(currency: Currency) -> String {
-    currency.code().to_owned()
+fn written(scratch: &mut String, value: Option<impl std::fmt::Display>) -> &str {
+    scratch.clear();
+    if let Some(value) = value {
+        // Writing to a string cannot fail.
+        let _written = write!(scratch, "{value}");
+    }
+    scratch
 }
 
 fn with_surplus(message: String, surplus: &[String]) -> String {
@@ -97,6 +118,7 @@ pub struct ResultsWriter<W: Write> {
     columns: usize,
     batch: BatchName,
     run: RunView,
+    scratch: String,
 }
 
 impl<W: Write> ResultsWriter<W> {
@@ -121,7 +143,7 @@ impl<W: Write> ResultsWriter<W> {
             out.write_field(neutralise(cell).as_bytes())?;
         }
         out.write_record(RESULT_COLUMNS)?;
-        Ok(Self { out, columns: header.len(), batch: batch.clone(), run })
+        Ok(Self { out, columns: header.len(), batch: batch.clone(), run, scratch: String::new() })
     }
 
     /// Writes one row. Short rows are padded.
@@ -133,9 +155,10 @@ impl<W: Write> ResultsWriter<W> {
             let cell = row.cells.get(index).map(String::as_str).unwrap_or_default();
             self.out.write_field(neutralise(cell).as_bytes())?;
         }
-        for cell in result_cells(row, self.columns, &self.batch, &self.run) {
-            self.out.write_field(neutralise(&cell).as_bytes())?;
-        }
+        let Self { out, columns, batch, run, scratch } = self;
+        each_cell(row, *columns, batch.as_str(), run, scratch, &mut |cell| {
+            out.write_field(neutralise(cell).as_bytes())
+        })?;
         Ok(self.out.write_record(None::<&[u8]>)?)
     }
 
@@ -153,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Money, Reason, Refusal, restore};
+    use crate::domain::{Money, Refusal, restore};
     use crate::lifecycle::{Phase, TopUp};
     use crate::report::sample::{airtime_row, data_row};
 

@@ -65,7 +65,7 @@ impl Work<'_> {
         let source = Source::open(self.path, self.overrides)?;
         let settings = self.context.settings()?;
         let policy = policy(settings, self.args.intake.thousands, self.args.allow_duplicates);
-        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
+        Surveyor::new(source, policy, phone_plan(settings)?, known)
     }
 
     async fn judge(&self, reader: Option<&Ledger>) -> Result<Done, Stop> {
@@ -80,8 +80,8 @@ impl Work<'_> {
         let flags = Flags::of(&self.args.intake, self.args.allow_duplicates, self.args.allow_repeats);
         let mut preflights = Preflights::default();
         if !self.args.online {
-            while let Some(judged) = surveyor.judge_next()? {
-                if let Err(problem) = &judged.verdict {
+            while surveyor.judge_next()? {
+                if let Err(problem) = &surveyor.judged().verdict {
                     listing.add(&RowProblem::of(surveyor.row(), problem))?;
                 }
             }

@@ -23,7 +23,7 @@ use crate::job::{
     absolute, sums_line,
 };
 use crate::ledger::{BatchInfo, FoundBatch, Ledger, results_path_is_ours};
-use crate::lifecycle::Phase;
+use crate::lifecycle::{Phase, StoredRow};
 
 /// `run`.
 ///
@@ -190,8 +190,11 @@ async fn resume(
     args: &SendArgs,
     preflights: &mut Preflights,
 ) -> Result<(Amounts, BTreeMap<RowNumber, Refusal>), Stop> {
-    let standing = Standing::of(ledger, info)?;
-    if info.cancelled_at.is_some() || standing.counts.all_finished() {
+    let (ready, open) = (ledger.ready_rows(info.id)?, ledger.open_rows(info.id)?);
+    // The rows are read only where they are told about: a large batch goes on as soon as a small one.
+    let nothing_left = info.cancelled_at.is_some() || (ready == 0 && open == 0);
+    let standing = if nothing_left { Some(Standing::of(ledger, info)?) } else { None };
+    if let Some(standing) = standing.filter(|s| info.cancelled_at.is_some() || s.counts.all_finished()) {
         let again = standing
             .reasons
             .iter()
@@ -227,7 +230,7 @@ async fn resume(
         false => guards::repeats_of_unsent(settings, ledger, info, now)?,
     };
     let (mut rows, mut left, mut whole, mut priced) = (0, Worth::new(), Worth::new(), true);
-    ledger.for_each_row::<Stop>(info.id, |row| {
+    let mut add = |row: StoredRow| {
         let unsent = row.state.phase == Phase::Ready;
         if row.state.phase == Phase::Invalid || repeats.contains_key(&row.row) {
             return Ok(());
@@ -242,9 +245,12 @@ async fn resume(
             add_worth(&mut left, &row);
         }
         Ok(())
-    })?;
+    };
+    // What the whole batch is worth counts only where more of it is sent, or the user named it.
+    if ready > 0 || !args.expect_total.is_empty() {
+        ledger.for_each_row::<Stop>(info.id, &mut add)?;
+    }
     let (sums, whole) = (by_currency(&left), by_currency(&whole));
-    let open = standing.counts.pending + standing.counts.unknown;
     context.terminal.say(&format!(
         "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
         info.name,

@@ -34,8 +34,7 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metr
         None => {
             let mut open = Vec::new();
             for batch in reader.batches()?.into_iter().filter(|batch| batch.sandbox == context.sandbox) {
-                let counts = reader.counts(batch.id)?;
-                if counts.pending + counts.unknown > 0 {
+                if reader.open_rows(batch.id)? > 0 {
                     open.push(batch);
                 }
             }
@@ -82,8 +81,7 @@ async fn settle_one(
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
     results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
     let ledger = Ledger::open(lock.ledger())?;
-    let counts = ledger.counts(batch.id)?;
-    let open = counts.pending + counts.unknown;
+    let open = ledger.open_rows(batch.id)?;
     context.terminal.say(&format!("Settling batch {}: {open} open rows", batch.name));
     let mut session = Session::new(lock, ledger, batch, context.clock)?;
     let leg = Leg {

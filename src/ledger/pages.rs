@@ -1,0 +1,175 @@
+//! What is left of a batch, page by page: rows to be sent, rows under way. Each query walks through an index of
+//! those rows alone, so that a large batch goes on as soon as a small one.
+
+use rusqlite::params;
+
+use super::read::{ROW, after_row, raw_row};
+use super::record::{BatchId, signed, unsigned};
+use super::{Ledger, LedgerError};
+use crate::domain::{AccountId, RowNumber};
+use crate::lifecycle::StoredRow;
+
+const COUNT_READY: &str =
+    "SELECT count(*) FROM rows INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
+
+const COUNT_OPEN: &str = "SELECT count(*) FROM rows INDEXED BY rows_open WHERE batch = ?1 AND open = 1";
+
+const READY_ROWS: &str = "INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
+
+const READY_PAGE: &str =
+    "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+     AND phase = 'ready' AND row > ?4 ORDER BY row LIMIT ?5";
+
+/// Without INDEXED BY, SQLite would walk through all rows of the batch.
+const OPEN_PAGE: &str = "INDEXED BY rows_open WHERE open = 1 AND (batch, row) > (?1, ?2) AND batch <= ?3 ORDER BY batch, row LIMIT ?4";
+
+const OPEN_PAGE_OF: &str = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+     AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
+
+/// Two walks through short indexes, merged by row; asked for at once they would be one through all rows.
+fn unsettled_page_of() -> String {
+    format!(
+        "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
+         AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+         UNION ALL {ROW} INDEXED BY rows_failed WHERE batch = ?1 AND phase = 'failed' AND row > ?4
+         AND json_extract(state, '$.reason') = 'not_received'
+         AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5"
+    )
+}
+
+impl Ledger {
+    /// How many rows of a batch are still to be sent. Reads an index of them alone.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn ready_rows(&self, batch: BatchId) -> Result<u64, LedgerError> {
+        self.sql(|conn| conn.query_row(COUNT_READY, [batch.0], |row| row.get(0))).map(unsigned)
+    }
+
+    /// How many rows of a batch are under way. Reads an index of them alone.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open_rows(&self, batch: BatchId) -> Result<u64, LedgerError> {
+        self.sql(|conn| conn.query_row(COUNT_OPEN, [batch.0], |row| row.get(0))).map(unsigned)
+    }
+
+    /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
+    /// to its account, whatever its provider entry is called now.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn ready_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(READY_PAGE, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Up to `limit` rows under way (sending, pending, unknown, asking) of one batch or of all, after `after`,
+    /// by batch and row.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open_page(
+        &self,
+        batch: Option<BatchId>,
+        after: Option<(BatchId, RowNumber)>,
+        limit: u32,
+    ) -> Result<Vec<(BatchId, StoredRow)>, LedgerError> {
+        let sql = format!("{ROW} {OPEN_PAGE}");
+        let first = batch.map_or((-1, -1), |batch| (batch.0, -1));
+        let start = after.map_or(first, |(batch, row)| first.max((batch.0, signed(row.0))));
+        let last = batch.map_or(i64::MAX, |batch| batch.0);
+        let values = params![start.0, start.1, last, limit];
+        let found = self.list(&sql, values, |row| Ok((BatchId(row.get(6)?), raw_row(row)?)))?;
+        found.into_iter().map(|(batch, raw)| Ok((batch, raw.decode(&self.path)?))).collect()
+    }
+
+    /// Up to `limit` rows of this account under way, after `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open_page_of(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(OPEN_PAGE_OF, params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// As [`Ledger::open_page_of`], with the rows that count as never received: the one verdict that gives way
+    /// to an order that turns up (`contract.md` 5).
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn unsettled_page_of(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(&unsettled_page_of(), params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Hands over every row of a batch that is still to be sent, those of one account after the other, as they
+    /// stood at one moment. Reads no other row.
+    ///
+    /// # Errors
+    /// [`LedgerError`], or the first error of `each`.
+    pub fn for_each_ready_row<E: From<LedgerError>>(
+        &self,
+        batch: BatchId,
+        mut each: impl FnMut(StoredRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_of(batch, READY_ROWS, &mut each)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about a query of rows.
+    fn plan(ledger: &Ledger, sql: &str) -> String {
+        let mut ask = ledger.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let count = ask.parameter_count();
+        let values = rusqlite::params_from_iter(vec![1_i64; count]);
+        let steps = ask.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    /// A scan reads what a batch or a ledger holds, a sort reads it all before the first row comes.
+    fn assert_short(plan: &str, index: &str) {
+        assert!(plan.contains(index), "{plan}");
+        assert!(!plan.contains("SCAN rows") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[test]
+    fn going_on_reads_the_rows_that_are_open_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.db")).unwrap();
+        let queries = [
+            (format!("{ROW} {OPEN_PAGE}"), "rows_open"),
+            (format!("{ROW} {OPEN_PAGE_OF}"), "rows_open"),
+            (format!("{ROW} {}", unsettled_page_of()), "rows_open"),
+            (format!("{ROW} {}", unsettled_page_of()), "rows_failed"),
+            (format!("{ROW} {READY_PAGE}"), "rows_ready"),
+            (format!("{ROW} {READY_ROWS}"), "rows_ready"),
+            (COUNT_READY.to_owned(), "rows_ready"),
+            (COUNT_OPEN.to_owned(), "rows_open"),
+        ];
+        for (sql, index) in queries {
+            assert_short(&plan(&ledger, &sql), index);
+        }
+    }
+}
