@@ -2,6 +2,7 @@
 //! A wrong command line ends with exit code 2.
 
 mod parse;
+mod reconcile;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
+pub use self::reconcile::{ReconcileArgs, StatusWord};
 use super::settings::parse_duration;
 use crate::domain::Money;
 
@@ -102,6 +104,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Give up the rows of a batch that were never sent
     Cancel(CancelArgs),
+    /// Hold a provider's statement against the ledger; changes nothing
+    Reconcile(ReconcileArgs),
     /// Ask the providers for our balance
     Balance(BalanceArgs),
     /// Ask a provider what it sells

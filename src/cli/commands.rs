@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod listen;
 mod products;
+mod reconcile;
 mod resolve;
 mod retry;
 mod run;
@@ -58,6 +59,7 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
         Command::Retry(command) => retry::retry(global, command).await,
         Command::Resolve(command) => resolve::resolve(global, command).await,
+        Command::Reconcile(command) => reconcile::reconcile(global, command).await,
         Command::Listen(_) => listen::listen(global).await,
     }
 }

@@ -10,6 +10,7 @@ mod records;
 mod results;
 mod row;
 mod source;
+mod statement;
 mod workbook;
 
 pub use columns::{Column, Columns, Mapping};
@@ -18,6 +19,7 @@ pub use fault::{Fault, FileFault};
 pub use results::{ResultsRow, ResultsSource, TOPUP_COLUMNS, TopupColumn};
 pub use row::{Broken, Cells, RawRow};
 pub use source::{Digest, Overrides, Source};
+pub use statement::{StatementColumn, StatementColumns, StatementMapping, StatementRow, StatementSource};
 
 /// Longest line (record), in bytes of UTF-8: no honest row is near it, and it bounds memory.
 pub const LINE_BYTES_MAX: usize = 1 << 20;

@@ -10,7 +10,8 @@ use zip::ZipArchive;
 
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
-use super::{Broken, CELL_BYTES_MAX, Cells, Columns, Fault, LineEnd, Mapping};
+use super::source::Mode;
+use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
@@ -63,6 +64,7 @@ impl Book {
         packing: Packing,
         sheet: Option<&str>,
         map: &Mapping,
+        mode: Mode<'_>,
     ) -> Result<(Self, Found, String), Fault> {
         let mut tap = Tap::new(stream);
         let mut bytes = Vec::new();
@@ -82,7 +84,7 @@ impl Book {
         // The reader of old workbooks indexes by what the file says of itself, which a damaged file lies about.
         let read = catch_unwind(AssertUnwindSafe(|| book.read(bytes, packing, sheet)));
         let sheet = read.map_err(|_| damaged("it is damaged"))??;
-        let found = book.find_header(map)?;
+        let found = book.find_header(map, mode)?;
         Ok((book, found, sheet))
     }
 
@@ -117,7 +119,7 @@ impl Book {
         }
     }
 
-    fn find_header(&mut self, map: &Mapping) -> Result<Found, Fault> {
+    fn find_header(&mut self, map: &Mapping, mode: Mode<'_>) -> Result<Found, Fault> {
         let mut cells = Cells::default();
         while let Some((line, _)) = self.next(&mut cells) {
             if cells.is_blank() {
@@ -125,9 +127,8 @@ impl Book {
             }
             let header: Vec<String> = cells.iter().map(str::to_owned).collect();
             self.width = header.len();
-            let columns = Columns::find(&header, line, map)?;
-            let (delimiter, line_end) = (',', LineEnd::CrLf);
-            let found = Found { delimiter, line_end, header, line, columns, skip: 0 };
+            let mut found = Found::at(line, ',', LineEnd::CrLf);
+            found.take_header(header, map, mode)?;
             return dialect::with_phone_column(found);
         }
         Err(Fault::Empty)

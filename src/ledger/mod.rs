@@ -19,6 +19,7 @@ mod record;
 mod results_file;
 mod runs;
 mod schema;
+mod statement;
 mod verify;
 mod writer;
 
@@ -31,5 +32,6 @@ pub use read::{BatchInfo, FoundBatch};
 pub use record::{BatchEvent, BatchId, Record};
 pub use results_file::{ResultsFileError, results_path_is_ours, write_results_file};
 pub use runs::{Run, RunEnd};
+pub use statement::{BatchProvider, Owner, Scratch, Several};
 pub use verify::{Difference, VerifyReport};
 pub use writer::{Commit, Writer};

@@ -326,7 +326,7 @@ impl Ledger {
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }
 
-    fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
+    pub(super) fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
         let found = self.list(&format!("{ROW} {clause}"), values, raw_row)?;
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
+mod books;
 mod caps;
 mod checker;
 mod disks;
