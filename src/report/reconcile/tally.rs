@@ -55,6 +55,9 @@ impl Tally {
     /// [`SumTooLarge`].
     pub fn add(&mut self, finding: &Finding) -> Result<(), SumTooLarge> {
         self.count(finding.class, u64::from(finding.row.is_some()), finding.lines);
+        if finding.currency.is_none() && finding.sum_here.is_zero() && finding.sum_there.is_zero() {
+            return Ok(());
+        }
         let (here, there) = self.sums.entry((finding.currency, finding.class)).or_default();
         *here = here.checked_add(finding.sum_here).ok_or(SumTooLarge)?;
         *there = there.checked_add(finding.sum_there).ok_or(SumTooLarge)?;

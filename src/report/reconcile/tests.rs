@@ -186,7 +186,7 @@ proptest! {
                 here += Decimal::from(20_000);
             }
             let finding = found(&stored, stated);
-            prop_assert_eq!(finding.lines, stated.len() as u64);
+            prop_assert_eq!(finding.lines, u64::try_from(stated.len()).unwrap());
             there += finding.sum_there;
             lines += finding.lines;
             tally.add(&finding).unwrap();
@@ -200,7 +200,7 @@ proptest! {
             lines += finding.lines;
             tally.add(&finding).unwrap();
         }
-        prop_assert_eq!(tally.totals(), (rows.len() as u64, lines));
+        prop_assert_eq!(tally.totals(), (u64::try_from(rows.len()).unwrap(), lines));
         for side in tally.currencies().unwrap() {
             prop_assert_eq!((side.here, side.there, side.difference), (here, there, there - here));
         }
