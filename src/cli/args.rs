@@ -174,7 +174,7 @@ pub struct SendArgs {
 /// How `run`, `retry` and `settle` end.
 #[derive(Clone, Debug, ArgGroup)]
 pub struct FinishArgs {
-    /// Where the results are written
+    /// Where the results are written: .xlsx for a workbook, else CSV
     #[arg(short = 'o', long = "results", value_name = "PATH")]
     pub results: Option<PathBuf>,
     /// How long to follow open rows after the last submit: 0s, 30s, 10m, 48h, 3d

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::stop::Stop;
 use super::terminal::{Terminal, grouped};
 use crate::domain::{BatchName, Next, Reason, Status};
-use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
+use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_fit, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, ProviderHalt, Summary, Totals};
 use crate::run::crash_at;
@@ -90,12 +90,17 @@ pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
     input.with_file_name(format!("{stem}{middle}.results.csv"))
 }
 
-/// Refuses a results path before anything is sent: what stands there is not this batch's, or its folder takes no
-/// new file.
+/// Refuses a results path before anything is sent: what stands there is not this batch's, its folder takes no new
+/// file, or a workbook cannot hold so many rows and columns of the input.
 ///
 /// # Errors
 /// [`Stop`] with exit 2.
-pub fn results_can_be_written(path: &Path, batch: &BatchName) -> Result<(), Stop> {
+pub fn results_can_be_written(
+    path: &Path,
+    batch: &BatchName,
+    (rows, columns): (u64, usize),
+) -> Result<(), Stop> {
+    results_fit(path, rows, columns).map_err(|e| Stop::refused(format!("{e}. Nothing was sent")))?;
     results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
     // Results are written beside their path first, and through a link that stands there.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));

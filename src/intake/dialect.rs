@@ -123,7 +123,7 @@ impl Found {
         header: Vec<String>,
         map: &Mapping,
         mode: Mode<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<&Self, Fault> {
         self.header = header;
         match mode {
             Mode::Input | Mode::Results => {
@@ -138,7 +138,7 @@ impl Found {
                 (self.key, self.known) = (columns.key(), columns.count());
             }
         }
-        Ok(())
+        Ok(self)
     }
 
     pub(super) fn signs(&self) -> Signs {

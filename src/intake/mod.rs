@@ -20,6 +20,7 @@ pub use results::{ResultsRow, ResultsSource, TOPUP_COLUMNS, TopupColumn};
 pub use row::{Broken, Cells, RawRow};
 pub use source::{Digest, Overrides, Source};
 pub use statement::{StatementColumn, StatementColumns, StatementMapping, StatementRow, StatementSource};
+pub use workbook::{PLAIN_MARK, workbook_batch};
 
 /// Longest line (record), in bytes of UTF-8: no honest row is near it, and it bounds memory.
 pub const LINE_BYTES_MAX: usize = 1 << 20;

@@ -234,6 +234,14 @@ impl Source {
         }
     }
 
+    /// Whether it is a workbook of ours, whose cells stand as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        match &self.backend {
+            Backend::Text(_) => false,
+            Backend::Book(book) => book.is_plain(),
+        }
+    }
+
     /// The titles, as the file writes them.
     pub fn header(&self) -> &[String] {
         &self.header

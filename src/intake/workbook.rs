@@ -11,7 +11,7 @@ use zip::ZipArchive;
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
 use super::source::Mode;
-use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping};
+use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping, TopupColumn};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
@@ -19,6 +19,9 @@ const BYTES_MAX: usize = 256 << 20;
 
 /// Digits that a spreadsheet keeps of a number; a longer one has lost some.
 const EXACT_DIGITS: usize = 15;
+
+/// A name that our own workbooks define: their cells need no `'` before what looks like a formula, and have none.
+pub const PLAIN_MARK: &str = "bulk_topup_results";
 
 /// What a file is by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub(super) struct Book {
     rows: Vec<(u64, usize)>,
     /// Columns of the header.
     width: usize,
+    /// Its cells stand as they are: what disarms a CSV's is not in them.
+    plain: bool,
     /// Next row to hand out.
     next: usize,
     digest: (u64, [u8; 32]),
@@ -78,11 +83,12 @@ impl Book {
             cells: Vec::new(),
             rows: Vec::new(),
             width: 0,
+            plain: false,
             next: 0,
             digest: tap.digest(),
         };
         // The reader of old workbooks indexes by what the file says of itself, which a damaged file lies about.
-        let read = catch_unwind(AssertUnwindSafe(|| book.read(bytes, packing, sheet)));
+        let read = catch_unwind(AssertUnwindSafe(|| book.read(bytes, packing, sheet, mode)));
         let sheet = read.map_err(|_| damaged("it is damaged"))??;
         let found = book.find_header(map, mode)?;
         Ok((book, found, sheet))
@@ -90,6 +96,10 @@ impl Book {
 
     pub(super) fn digest(&self) -> (u64, [u8; 32]) {
         self.digest
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Hands out the next filled row.
@@ -153,19 +163,26 @@ impl Book {
         Ok(())
     }
 
-    fn read(&mut self, bytes: Vec<u8>, packing: Packing, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read(
+        &mut self,
+        bytes: Vec<u8>,
+        packing: Packing,
+        sheet: Option<&str>,
+        mode: Mode<'_>,
+    ) -> Result<String, Fault> {
         match packing {
-            Packing::Ole => self.read_xls(bytes, sheet),
+            Packing::Ole => self.read_xls(bytes, sheet, mode),
             Packing::Zip => match open_document(&bytes)? {
-                true => self.read_ods(bytes, sheet),
-                false => self.read_xlsx(bytes, sheet),
+                true => self.read_ods(bytes, sheet, mode),
+                false => self.read_xlsx(bytes, sheet, mode),
             },
         }
     }
 
-    fn read_xlsx(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_xlsx(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let name = choose_sheet(&mut book, sheet, mode, xlsx_header)?;
         let mut reader = book.worksheet_cells_reader(&name).map_err(|e| damaged(&e.to_string()))?;
         let mut last = None;
         while let Some(cell) = reader.next_cell().map_err(|e| damaged(&e.to_string()))? {
@@ -190,17 +207,19 @@ impl Book {
         Ok(name)
     }
 
-    fn read_xls(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_xls(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let name = choose_sheet(&mut book, sheet, mode, range_header)?;
         let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
         Ok(name)
     }
 
-    fn read_ods(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_ods(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
         let mut book: Ods<_> = Ods::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let name = choose_sheet(&mut book, sheet, mode, range_header)?;
         let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
         Ok(name)
@@ -276,6 +295,114 @@ fn check_elements(text: impl std::io::BufRead) -> Result<(), Fault> {
         }
         buffer.clear();
     }
+}
+
+/// The sheet to read: the named one; of one of our results workbooks the one with our columns, wherever it
+/// stands; else the first that is visible.
+fn choose_sheet<B: Reader<Cursor<Vec<u8>>>>(
+    book: &mut B,
+    named: Option<&str>,
+    mode: Mode<'_>,
+    header: fn(&mut B, &str) -> Vec<String>,
+) -> Result<String, Fault> {
+    let picked = pick_sheet(book.sheets_metadata(), named)?;
+    if named.is_some() || book.sheets_metadata().len() < 2 {
+        return Ok(picked);
+    }
+    let ours = |book: &mut B, name: &str| dialect::is_ours(&header(book, name)).is_some();
+    let first = header(book, &picked);
+    let serves = match mode {
+        Mode::Results => dialect::is_ours(&first).is_some(),
+        // Our own workbook begins with a summary: told as what it is, not for what that sheet lacks.
+        Mode::Input | Mode::Statement(_) => Found::at(1, ',', LineEnd::CrLf)
+            .take_header(first, &[], mode)
+            .is_ok_and(|found| found.key.is_some()),
+    };
+    if serves {
+        return Ok(picked);
+    }
+    let names: Vec<String> = book.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+    Ok(names.into_iter().find(|name| ours(book, name)).unwrap_or(picked))
+}
+
+/// The first filled row of a sheet, as far as it can be read.
+fn xlsx_header<R: Read + std::io::Seek>(book: &mut Xlsx<R>, name: &str) -> Vec<String> {
+    let Ok(mut reader) = book.worksheet_cells_reader(name) else { return Vec::new() };
+    let (mut cells, mut row) = (Vec::new(), None);
+    while let Ok(Some(cell)) = reader.next_cell() {
+        if *cell.get_value() == DataRef::Empty {
+            continue;
+        }
+        let text = plain_text(cell.get_value()).to_owned();
+        if row.is_some_and(|row| row != cell.get_position().0) {
+            break;
+        }
+        row = Some(cell.get_position().0);
+        cells.push(text);
+    }
+    cells
+}
+
+/// The text of a text cell; of any other, none.
+fn plain_text<'a>(value: &'a DataRef<'_>) -> &'a str {
+    if let DataRef::SharedString(text) = value {
+        text
+    } else if let DataRef::String(text) = value {
+        text
+    } else {
+        ""
+    }
+}
+
+fn range_header<B: Reader<Cursor<Vec<u8>>>>(book: &mut B, name: &str) -> Vec<String> {
+    let Ok(range) = book.worksheet_range(name) else { return Vec::new() };
+    let filled = |row: &&[Data]| row.iter().any(|cell| *cell != Data::Empty);
+    range.rows().find(filled).map(|row| row.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+/// Whether this is a workbook of ours, whose cells stand as they are.
+fn is_marked<RS: Read + std::io::Seek, B: Reader<RS>>(book: &B) -> bool {
+    book.defined_names().iter().any(|(name, _)| name.eq_ignore_ascii_case(PLAIN_MARK))
+}
+
+/// The batch that the first row of a results workbook names. Only the beginning of its sheets is read; the tables
+/// that have to be read whole are bounded.
+///
+/// # Errors
+/// [`Fault`] for what is no workbook; `None` for one that holds no results.
+pub fn workbook_batch(file: impl Read + std::io::Seek) -> Result<Option<String>, Fault> {
+    let mut file = file;
+    let shared = {
+        let mut archive = ZipArchive::new(&mut file).map_err(|e| damaged(&e.to_string()))?;
+        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
+        match archive.by_name("xl/sharedStrings.xml") {
+            Ok(part) => std::io::copy(&mut part.take(limit + 1), &mut std::io::sink())? > limit,
+            Err(_) => false,
+        }
+    };
+    if shared {
+        return Err(too_large());
+    }
+    let mut book: Xlsx<_> = Xlsx::new(file).map_err(|e| damaged(&e.to_string()))?;
+    let names: Vec<String> = book.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+    for name in names {
+        let Ok(mut reader) = book.worksheet_cells_reader(&name) else { continue };
+        let (mut header, mut column) = (None, None);
+        while let Ok(Some(cell)) = reader.next_cell() {
+            let (row, at) = cell.get_position();
+            let text = plain_text(cell.get_value());
+            if *header.get_or_insert(row) == row {
+                if TopupColumn::of(text) == Some(TopupColumn::Batch) {
+                    column = Some(at);
+                }
+            } else if column.is_none() || header.is_some_and(|header| row > header + 1) {
+                break;
+            } else if column == Some(at) && !text.is_empty() {
+                return Ok(Some(text.to_owned()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<String, Fault> {

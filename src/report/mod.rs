@@ -6,6 +6,7 @@ mod results;
 #[cfg(test)]
 mod sample;
 mod totals;
+mod workbook;
 
 pub use effective::{Effective, ProviderHalt, RunView, effective};
 pub use reconcile::{
@@ -13,3 +14,4 @@ pub use reconcile::{
 };
 pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
 pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};
+pub use workbook::{BOOK_COLUMNS_MAX, BOOK_ROWS_MAX, BookFacts, ResultsBook};

@@ -74,7 +74,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
         true => results,
         false => info.results_path.clone(),
     });
-    results_can_be_written(&results, &info.name)?;
+    results_can_be_written(&results, &info.name, (info.rows, info.header.len()))?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     guards::refuse_repeats(&context, &session, repeats).await?;
     let sending = Sending {
@@ -319,7 +319,8 @@ impl Fresh<'_> {
         }
         self.show(&survey, preflights)?;
         let confirm = self.confirm(&survey, ledger)?;
-        results_can_be_written(self.results, &self.input.batch)?;
+        let shape = (survey.totals.rows, survey.header.len());
+        results_can_be_written(self.results, &self.input.batch, shape)?;
         confirm.ask(self.context, &self.args.send)?;
         self.store(ledger, &known, &survey)?;
         Ok(confirm)

@@ -15,7 +15,7 @@ use crate::cli::stop::Stop;
 use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::Reason;
 use crate::engine::{Clearances, Mode};
-use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_path_is_ours};
+use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_fit, results_path_is_ours};
 use crate::run::Ended;
 
 /// `settle`.
@@ -81,6 +81,7 @@ async fn settle_one(
 ) -> Result<Exit, Stop> {
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
     results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_fit(&results, batch.rows, batch.header.len()).map_err(|e| Stop::refused(e.to_string()))?;
     let ledger = Ledger::open(lock.ledger())?;
     let counts = ledger.counts(batch.id)?;
     let open = counts.pending + counts.unknown;
