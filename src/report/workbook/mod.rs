@@ -30,6 +30,9 @@ pub const BOOK_COLUMNS_MAX: usize = 16_384;
 /// UTF-16 units that a cell holds.
 const CELL_UNITS_MAX: usize = 32_767;
 
+/// Bytes of a sheet that a plain archive surely holds.
+const PLAIN_BYTES_MAX: u64 = 4_000_000_000;
+
 /// Decimal digits that a spreadsheet's number keeps exactly.
 const EXACT_DIGITS: usize = 15;
 
@@ -65,6 +68,8 @@ pub struct ResultsBook {
 struct Sheet {
     sheet: Worksheet,
     next: u32,
+    /// At least as many bytes as it has.
+    bytes: u64,
 }
 
 impl Sheet {
@@ -72,6 +77,11 @@ impl Sheet {
         if text.is_empty() {
             return Ok(());
         }
+        // A cell takes about so many bytes beside its text, and signs of XML and control characters up to seven.
+        const CELL_BYTES: usize = 80;
+        let special = text.bytes().filter(|b| b.is_ascii_control() || b"&<>\"_".contains(b)).count();
+        let bytes = text.len() + 6 * special + CELL_BYTES;
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.sheet
             .write_string_with_format(self.next, place(column)?, cut(text), format)
             .map_err(book_error)?;
@@ -112,16 +122,18 @@ impl ResultsBook {
     /// The folder takes no file.
     pub fn new(folder: &Path, header: &[String], batch: &BatchName, run: RunView) -> io::Result<Self> {
         let mut book = Workbook::new();
-        // A sheet of a million rows may pass what plain archives hold.
-        book.use_zip_large_file(true);
         book.set_tempdir(folder).map_err(book_error)?;
         let sheet = |book: &mut Workbook, name: &str| -> io::Result<Sheet> {
             let mut sheet = book.new_worksheet_with_constant_memory().map_err(book_error)?;
             sheet.set_name(name).map_err(book_error)?;
             sheet.set_freeze_panes(1, 0).map_err(book_error)?;
-            sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
+            // The results are too wide for one page of A4: two beside each other can be read.
+            sheet
+                .set_landscape()
+                .set_paper_size(9)
+                .set_print_fit_to_pages(if name == "Results" { 2 } else { 1 }, 0);
             sheet.set_repeat_rows(0, 0).map_err(book_error)?;
-            Ok(Sheet { sheet, next: 0 })
+            Ok(Sheet { sheet, next: 0, bytes: 0 })
         };
         let results = sheet(&mut book, "Results")?;
         let action = sheet(&mut book, "Needs action")?;
@@ -226,7 +238,7 @@ impl ResultsBook {
                     let places = places(title).max(u32::try_from(decimals).unwrap_or(0));
                     results.number(column, number, style.amount(places, false))?;
                 }
-                (_, Some(number)) => results.number(column, number, &style.count)?,
+                (_, Some(number)) => results.number(column, number, &style.index)?,
                 (_, None) => {
                     *inexact |= is_number(title) && !cell.is_empty();
                     results.text(column, cell, &style.text)?;
@@ -242,7 +254,7 @@ impl ResultsBook {
         let Self { action, style, status: colours, .. } = self;
         let [_, _, _, _, provider, _, phone, amount, currency, _, _, id, reference, _, _, submitted, ..] =
             &cells;
-        action.number(0, exact(&row.row.to_string()).unwrap_or_default(), &style.count)?;
+        action.number(0, exact(&row.row.to_string()).unwrap_or_default(), &style.index)?;
         action.text(1, status.as_str(), colours.get(&status).unwrap_or(&style.text))?;
         action.text(2, shown.next.as_str(), &style.text)?;
         action.text(3, what_to_do(shown.next, status), &style.long)?;
@@ -267,8 +279,8 @@ impl ResultsBook {
     fn repair(&mut self, row: &StoredRow, status: Status, kind: &str, words: &str) -> io::Result<()> {
         let Self { repairs, style, status: colours, .. } = self;
         let phone = row.order.as_ref().map(|order| order.phone.digits()).unwrap_or_default();
-        repairs.number(0, exact(&row.row.to_string()).unwrap_or_default(), &style.count)?;
-        repairs.number(1, exact(&row.line.to_string()).unwrap_or_default(), &style.count)?;
+        repairs.number(0, exact(&row.row.to_string()).unwrap_or_default(), &style.index)?;
+        repairs.number(1, exact(&row.line.to_string()).unwrap_or_default(), &style.index)?;
         repairs.text(2, kind, &style.text)?;
         repairs.text(3, status.as_str(), colours.get(&status).unwrap_or(&style.text))?;
         repairs.text(4, phone, &style.text)?;
@@ -293,6 +305,9 @@ impl ResultsBook {
                 sheet.text(0, "none", &self.style.text)?;
             }
         }
+        // LibreOffice opens no archive of the larger kind, so it is made only where a plain one may not do.
+        let plain = self.results.bytes < PLAIN_BYTES_MAX;
+        self.book.use_zip_large_file(!plain);
         let summary = summary::summary(&mut self, facts)?;
         let settings = summary::settings(&self.style, facts)?;
         let Self { mut book, results, action, repairs, .. } = self;

@@ -16,6 +16,10 @@ pub(super) struct Style {
     pub(super) header: Format,
     /// Title of one of ours.
     pub(super) ours: Format,
+    /// Title of a column of numbers.
+    pub(super) number: Format,
+    /// Number of a row or line.
+    pub(super) index: Format,
     /// A sheet's title.
     pub(super) title: Format,
     /// A table's title.
@@ -41,6 +45,8 @@ impl Style {
             long: top().set_num_format("@").set_text_wrap(),
             header: header(0x00E7_E6E6),
             ours: header(0x00DD_EBF7),
+            number: header(0x00E7_E6E6).set_align(FormatAlign::Right),
+            index: top().set_align(FormatAlign::Left).set_num_format("0"),
             title: Format::new().set_bold().set_font_size(16),
             section: Format::new().set_bold().set_font_size(12),
             label: top(),

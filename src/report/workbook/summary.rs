@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use rust_xlsxwriter::{Formula, Worksheet, utility::column_number_to_name};
 
 use super::style::Style;
-use super::{BookFacts, RESULT_COLUMNS, ResultsBook, Sheet, book_error, cut, exact, place};
-use crate::domain::{Currency, Status};
+use super::{BookFacts, RESULT_COLUMNS, ResultsBook, Sheet, book_error, cut, exact, place, what_to_do};
+use crate::domain::{Currency, Reason, Status};
 use crate::report::Total;
 
 /// A sheet that is written from its top to its end.
@@ -30,13 +30,15 @@ pub(super) fn summary(of: &mut ResultsBook, facts: &BookFacts) -> io::Result<Wor
     };
     let mut sheet = Worksheet::new();
     sheet.set_name("Summary").map_err(book_error)?;
+    sheet.set_active(true);
     sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
     for (column, width) in [(0, 26), (1, 18), (2, 18), (3, 18), (4, 18), (5, 18), (6, 18)] {
         sheet.set_column_width(column, width).map_err(book_error)?;
     }
     let formulas = !of.inexact;
     let totals = std::mem::take(&mut of.totals).finish();
-    let mut page = Page { sheet: Sheet { sheet, next: 0 }, style: &mut of.style, range: &range, formulas };
+    let mut page =
+        Page { sheet: Sheet { sheet, next: 0, bytes: 0 }, style: &mut of.style, range: &range, formulas };
     page.head(of.batch.as_str(), facts)?;
     page.counts(&of.counts, &of.status)?;
     page.money(&totals)?;
@@ -55,15 +57,17 @@ pub(super) fn summary(of: &mut ResultsBook, facts: &BookFacts) -> io::Result<Wor
         }
     }
     page.title("Reasons, and what to do")?;
-    for (column, title) in ["status", "rows", "next", "reason"].iter().enumerate() {
-        page.sheet.text(column, title, &page.style.header)?;
+    for (column, title) in ["status", "reason", "next", "rows", "what to do"].iter().enumerate() {
+        let format = if *title == "rows" { &page.style.number } else { &page.style.header };
+        page.sheet.text(column, title, format)?;
     }
     page.sheet.next += 1;
     for ((status, reason, next), rows) in of.reasons.iter().filter(|((_, reason, _), _)| reason.is_some()) {
         page.sheet.text(0, status.as_str(), of.status.get(status).unwrap_or(&page.style.text))?;
-        page.sheet.number(1, exact(&rows.to_string()).unwrap_or_default(), &page.style.count)?;
+        page.sheet.text(1, reason.map(Reason::as_str).unwrap_or_default(), &page.style.text)?;
         page.sheet.text(2, next.as_str(), &page.style.text)?;
-        page.sheet.text(3, reason.map(|reason| reason.as_str()).unwrap_or_default(), &page.style.text)?;
+        page.sheet.number(3, exact(&rows.to_string()).unwrap_or_default(), &page.style.count)?;
+        page.sheet.text(4, what_to_do(*next, *status), &page.style.text)?;
         page.sheet.next += 1;
     }
     Ok(page.sheet.sheet)
@@ -134,7 +138,8 @@ impl Page<'_> {
         self.title("Money")?;
         let titles = ["provider", "currency", "asked", "succeeded", "failed", "open", "not sent"];
         for (column, title) in titles.iter().enumerate() {
-            self.sheet.text(column, title, &self.style.header)?;
+            let format = if column < 2 { &self.style.header } else { &self.style.number };
+            self.sheet.text(column, title, format)?;
         }
         self.sheet.next += 1;
         for total in totals {
