@@ -271,10 +271,15 @@ pub struct CheckArgs {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
   bulk-topup settle                    every batch
-  bulk-topup settle payroll --settle-for 2h")]
+  bulk-topup settle payroll --settle-for 2h
+  bulk-topup settle --recheck 24h      asks again about what succeeded since yesterday: late reversals")]
 pub struct SettleArgs {
     /// Batch, or an unambiguous beginning of its name; all of them if none is named
     pub batch: Option<String>,
+    /// Ask again about orders that succeeded within this time, where the provider can be asked; a reversal is told,
+    /// the row stays as it is
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub recheck: Option<Duration>,
     /// Where results go, and how long to wait for them.
     #[command(flatten)]
     pub finish: FinishArgs,

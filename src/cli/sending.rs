@@ -220,7 +220,7 @@ fn leg(sending: &Sending<'_>, mode: Mode, up_to: Option<RowNumber>, clearances: 
     Leg {
         mode,
         settle_for: sending.settle_for,
-        selection: Selection { up_to, retry: sending.retry.clone() },
+        selection: Selection { up_to, retry: sending.retry.clone(), recheck: None },
         clearances,
     }
 }

@@ -231,7 +231,10 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
 
 fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
-    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let none_failed = standing.counts.failed + standing.counts.invalid == 0;
+    let contradicted = exit == Exit::SomeFailed && none_failed;
+    let meaning = if contradicted { "a later answer contradicts a final state" } else { meaning(exit) };
+    let mut text = format!("\nBatch {}  {rows}  exit {}: {meaning}\n", batch.name, exit.code());
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -355,7 +358,15 @@ fn next_steps(
         let words = format!("{} still open; look at the provider again with:", counted(wait));
         step(words, format!("bulk-topup settle {name}{flags}"));
     }
-    let ask = rows_with(Next::Ask, Status::ALL);
+    let contradicted = rows_with(Next::Ask, &[Status::Succeeded, Status::Failed]);
+    if contradicted > 0 {
+        let words = format!(
+            "{} to ask the provider about: a later answer contradicts a final state, which stays. All that happened to one:",
+            counted(contradicted)
+        );
+        step(words, format!("bulk-topup status {name} --row ROW{flags}"));
+    }
+    let ask = rows_with(Next::Ask, &[Status::Pending, Status::Unknown]);
     if ask > 0 {
         let words = format!("{} to ask the provider about, as topup_message says; then:", counted(ask));
         step(words, format!("bulk-topup resolve {name} ROW --as succeeded|failed --note TEXT{flags}"));

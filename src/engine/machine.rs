@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::lane::{Lane, Preflight};
+use super::recheck::Rechecks;
 use super::slot::{Slot, Stage};
 use super::types::{
     CallId, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode, Notice,
@@ -45,6 +46,9 @@ pub struct Engine {
     pub(super) closing: bool,
     pub(super) ended: bool,
     pub(super) deadline: Option<Tick>,
+    pub(super) rechecks: Rechecks,
+    /// Rows taken up to be asked about again.
+    pub(super) recheck_rows: u64,
 }
 
 impl Engine {
@@ -67,7 +71,7 @@ impl Engine {
         now: Now,
         rules: Rules,
     ) -> Self {
-        let (sends, looks) = (run.mode == Mode::Send, run.mode == Mode::Look);
+        let (sends, looks) = (run.mode == Mode::Send, matches!(run.mode, Mode::Look | Mode::Recheck));
         let mut engine = Self {
             lanes: lanes
                 .into_iter()
@@ -90,7 +94,12 @@ impl Engine {
             closing: false,
             ended: false,
             deadline: None,
+            rechecks: Rechecks::default(),
+            recheck_rows: 0,
         };
+        if engine.run.mode == Mode::Recheck {
+            engine.lanes.iter_mut().for_each(|lane| lane.preflight = Preflight::Done);
+        }
         engine.pump(now);
         engine
     }

@@ -140,6 +140,37 @@ impl Ledger {
         self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
     }
 
+    /// Up to `limit` rows of this account that succeeded at `since` or later, after `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn succeeded_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        since: WallTime,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        // A row changes no earlier than it succeeds.
+        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND phase = 'succeeded' AND changed_at >= ?4
+                      AND json_extract(state, '$.final_at') >= ?4 AND row > ?5 ORDER BY row LIMIT ?6";
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(clause, params![batch.0, kind, tag, since.0, after_row(after), limit])
+    }
+
+    /// Whether any row of a batch succeeded at `since` or later.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn succeeded_since(&self, batch: BatchId, since: WallTime) -> Result<bool, LedgerError> {
+        let sql =
+            "SELECT EXISTS(SELECT 1 FROM rows WHERE batch = ?1 AND phase = 'succeeded' AND changed_at >= ?2
+                   AND json_extract(state, '$.final_at') >= ?2)";
+        self.sql(|conn| conn.query_row(sql, params![batch.0, since.0], |row| row.get(0)))
+    }
+
     /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
     /// to its account, whatever its provider entry is called now.
     ///

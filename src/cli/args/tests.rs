@@ -32,6 +32,7 @@ fn every_documented_line_is_read() {
         "check a.csv --online --problems p.csv",
         "settle",
         "settle payroll -o r.csv --settle-for 48h",
+        "settle --recheck 24h",
         "retry r.csv --trust-results --yes",
         "status",
         "status payroll --row 7",

@@ -381,8 +381,5 @@ fn place(column: usize) -> io::Result<u16> {
 }
 
 fn book_error(error: XlsxError) -> io::Error {
-    match error {
-        XlsxError::IoError(error) => error,
-        error => io::Error::other(error.to_string()),
-    }
+    if let XlsxError::IoError(error) = error { error } else { io::Error::other(error.to_string()) }
 }

@@ -10,7 +10,7 @@ use crate::domain::Status;
 pub(super) struct Style {
     /// Text, whatever it looks like: a spreadsheet makes no number or date of it.
     pub(super) text: Format,
-    /// Text that breaks into lines.
+    /// Sentences.
     pub(super) long: Format,
     /// Title of an input's column.
     pub(super) header: Format,
@@ -42,7 +42,7 @@ impl Style {
         let top = || Format::new().set_align(FormatAlign::Top);
         Self {
             text: Format::new().set_num_format("@"),
-            long: top().set_num_format("@").set_text_wrap(),
+            long: top().set_num_format("@"),
             header: header(0x00E7_E6E6),
             ours: header(0x00DD_EBF7),
             number: header(0x00E7_E6E6).set_align(FormatAlign::Right),

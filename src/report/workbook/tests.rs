@@ -27,8 +27,11 @@ fn book(header: &[String], rows: &[StoredRow]) -> Vec<u8> {
     out.into_inner()
 }
 
+/// Cells of the input, and ours.
+type Cells = (Vec<String>, Vec<String>);
+
 /// The rows as `retry` reads them: the input's header and cells, then ours.
-fn read(bytes: &[u8]) -> (Vec<String>, Vec<(Vec<String>, Vec<String>)>) {
+fn read(bytes: &[u8]) -> (Vec<String>, Vec<Cells>) {
     let file = tempfile::Builder::new().suffix(".xlsx").tempfile().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let mut source = ResultsSource::open(file.path(), &Overrides::default()).unwrap();
