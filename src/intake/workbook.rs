@@ -248,7 +248,7 @@ impl Book {
 
 fn too_large() -> Fault {
     Fault::Workbook(format!(
-        "the workbook is larger than {} MiB unpacked; save the sheet as \"CSV UTF-8\"",
+        "the workbook is larger than {} MiB unpacked; save the sheet as \"CSV UTF-8\" (the results of a batch: status BATCH --results FILE.csv)",
         BYTES_MAX >> 20
     ))
 }

@@ -184,6 +184,8 @@ fn code(currency: Option<Currency>) -> String {
 /// The differences, the worst first, each with what to do.
 fn list(terminal: &Terminal, books: &Books<'_>, flags: &str, statement: &str) -> Result<(), Stop> {
     let mut current: Option<(Class, u64)> = None;
+    // What to do is often the same for all of a class: it is said before the next one that needs something else.
+    let mut advice = String::new();
     let more = |class: &Option<(Class, u64)>| {
         if let Some((_, count)) = class.filter(|(_, count)| *count > LISTED) {
             terminal.data(&format!("  ... and {} more of these", grouped(&(count - LISTED).to_string())));
@@ -199,10 +201,13 @@ fn list(terminal: &Terminal, books: &Books<'_>, flags: &str, statement: &str) ->
                 more(&current);
                 terminal.data(&format!("\n{}", finding.class.title()));
                 current = Some((finding.class, 1));
+                advice.clear();
             }
         }
         if current.is_some_and(|(_, count)| count <= LISTED) {
-            terminal.data(&told(terminal, &finding));
+            let new = finding.next != advice;
+            terminal.data(&told(terminal, &finding, new));
+            advice.clone_from(&finding.next);
             if let Some(command) = command(&finding, books.batch.name.as_str(), flags, statement) {
                 terminal.data(&format!("           {command}"));
             }
@@ -213,8 +218,8 @@ fn list(terminal: &Terminal, books: &Books<'_>, flags: &str, statement: &str) ->
     Ok(())
 }
 
-/// A finding in some lines.
-fn told(terminal: &Terminal, finding: &Finding) -> String {
+/// A finding in some lines; what to do only where it was not just said.
+fn told(terminal: &Terminal, finding: &Finding, with_advice: bool) -> String {
     let row = finding.row.map(|row| format!("row {row}")).unwrap_or_default();
     let place = match finding.lines {
         0 => String::new(),
@@ -237,8 +242,11 @@ fn told(terminal: &Terminal, finding: &Finding) -> String {
     let parts = [Some(row), Some(place), Some(phone(&finding.phone)), there, amount, id, its];
     let head: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     let mut text = format!("  {}\n", head.join("  "));
-    for sentence in [&finding.what, &finding.next].into_iter().filter(|sentence| !sentence.is_empty()) {
-        text.push_str(&wrapped(5, sentence));
+    let advice = if with_advice { finding.next.as_str() } else { "" };
+    for (sign, sentence) in [("", finding.what.as_str()), ("-> ", advice)] {
+        if !sentence.is_empty() {
+            text.push_str(&wrapped(5, &format!("{sign}{sentence}")));
+        }
     }
     text.trim_end().to_owned()
 }
