@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-use super::stop::Stop;
 use crate::domain::{Currency, neutralise};
 use crate::intake::{StatementRow, StatementSource};
+use crate::job::Stop;
 use crate::ledger::{BatchInfo, BatchProvider, Ledger, Owner, Scratch, Several};
 use crate::numbering::PhonePlan;
 use crate::report::{Class, Finding, Group, Stated, SumTooLarge, Tally};

@@ -21,6 +21,6 @@ pub use clear::{Heard, judge_told, question_about};
 pub use machine::Engine;
 pub use recheck::Rechecks;
 pub use types::{
-    CallId, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode,
-    Notice, Rate, RecordId, Rules, RunConfig,
+    CallEnd, CallId, CallKind, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart,
+    LaneStats, Loaded, Mode, Notice, Rate, RecordId, Rules, RunConfig,
 };

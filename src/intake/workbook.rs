@@ -1,6 +1,7 @@
 //! Workbooks (.xlsx, .xls, .ods): one sheet, as the text that a careful reader sees. A number is shown
 //! exactly or in E notation, which no phone or amount accepts; nothing is rounded to look right.
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,18 +11,17 @@ use zip::ZipArchive;
 
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
+use super::sheets::{choose_sheet, is_marked, range_header, xlsx_header};
 use super::source::Mode;
-use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping, TopupColumn};
+use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping};
+use super::{below, hidden, xls};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
-const BYTES_MAX: usize = 256 << 20;
+pub(super) const BYTES_MAX: usize = 256 << 20;
 
 /// Digits that a spreadsheet keeps of a number; a longer one has lost some.
 const EXACT_DIGITS: usize = 15;
-
-/// A name that our own workbooks define: their cells need no `'` before what looks like a formula, and have none.
-pub const PLAIN_MARK: &str = "bulk_topup_results";
 
 /// What a file is by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub(super) struct Book {
     plain: bool,
     /// Next row to hand out.
     next: usize,
+    /// Rows that a person does not see, as the sheet counts.
+    hidden: BTreeSet<u64>,
     digest: (u64, [u8; 32]),
 }
 
@@ -85,13 +87,15 @@ impl Book {
             width: 0,
             plain: false,
             next: 0,
+            hidden: BTreeSet::new(),
             digest: tap.digest(),
         };
         // The reader of old workbooks indexes by what the file says of itself, which a damaged file lies about.
-        let read = catch_unwind(AssertUnwindSafe(|| book.read(bytes, packing, sheet, mode)));
-        let sheet = read.map_err(|_| damaged("it is damaged"))??;
-        let found = book.find_header(map, mode)?;
-        Ok((book, found, sheet))
+        let read = catch_unwind(AssertUnwindSafe(|| book.read(&bytes, packing, sheet, mode)));
+        let picked = read.map_err(|_| damaged("it is damaged"))??;
+        let found = book.find_header(&picked, map, mode)?;
+        book.refuse_hidden(&picked.name, found.line)?;
+        Ok((book, found, picked.name))
     }
 
     pub(super) fn digest(&self) -> (u64, [u8; 32]) {
@@ -129,7 +133,17 @@ impl Book {
         }
     }
 
-    fn find_header(&mut self, map: &Mapping, mode: Mode<'_>) -> Result<Found, Fault> {
+    /// Filled rows that nobody sees would be sent unseen.
+    fn refuse_hidden(&self, sheet: &str, header: u64) -> Result<(), Fault> {
+        let filled = self.rows.iter().map(|(line, _)| *line);
+        let mut unseen = filled.filter(|line| *line > header && self.hidden.contains(line));
+        let Some(first) = unseen.next() else { return Ok(()) };
+        let rows = 1 + unseen.count();
+        let words = if rows == 1 { "row is" } else { "rows are" };
+        Err(Fault::HiddenRows { sheet: sheet.to_owned(), rows, words, first })
+    }
+
+    fn find_header(&mut self, picked: &Picked, map: &Mapping, mode: Mode<'_>) -> Result<Found, Fault> {
         let mut cells = Cells::default();
         while let Some((line, _)) = self.next(&mut cells) {
             if cells.is_blank() {
@@ -139,9 +153,25 @@ impl Book {
             self.width = header.len();
             let mut found = Found::at(line, ',', LineEnd::CrLf);
             found.take_header(header, map, mode)?;
-            return dialect::with_phone_column(found);
+            return match dialect::with_phone_column(found) {
+                Err(Fault::NoPhoneColumn { .. }) if self.title_below(map).is_some() => {
+                    let (below, title) = self.title_below(map).unwrap_or_default();
+                    Err(Fault::HeaderBelow { line, below, title })
+                }
+                other => other,
+            };
         }
-        Err(Fault::Empty)
+        Err(picked.is_empty())
+    }
+
+    /// Line and phone title of a row further down that can be the header.
+    fn title_below(&self, map: &Mapping) -> Option<(u64, String)> {
+        let mut cells = Cells::default();
+        (self.next..self.rows.len().min(self.next + below::RECORDS_MAX)).find_map(|row| {
+            self.fill(row, &mut cells);
+            let title = below::phone_title(&cells, map)?;
+            self.rows.get(row).map(|(line, _)| (*line, title))
+        })
     }
 
     /// Adds a filled cell; cells come row by row, left to right.
@@ -165,25 +195,26 @@ impl Book {
 
     fn read(
         &mut self,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         packing: Packing,
         sheet: Option<&str>,
         mode: Mode<'_>,
-    ) -> Result<String, Fault> {
+    ) -> Result<Picked, Fault> {
         match packing {
             Packing::Ole => self.read_xls(bytes, sheet, mode),
-            Packing::Zip => match open_document(&bytes)? {
+            Packing::Zip => match open_document(bytes)? {
                 true => self.read_ods(bytes, sheet, mode),
                 false => self.read_xlsx(bytes, sheet, mode),
             },
         }
     }
 
-    fn read_xlsx(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
+    fn read_xlsx(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
         self.plain = is_marked(&book);
-        let name = choose_sheet(&mut book, sheet, mode, xlsx_header)?;
-        let mut reader = book.worksheet_cells_reader(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = choose_sheet(&mut book, sheet, mode, xlsx_header)?;
+        self.hidden = hidden::of_xlsx(bytes, &picked.name).ok_or_else(unseen)?;
+        let mut reader = book.worksheet_cells_reader(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         let mut last = None;
         while let Some(cell) = reader.next_cell().map_err(|e| damaged(&e.to_string()))? {
             let at = cell.get_position();
@@ -204,25 +235,35 @@ impl Book {
                 DataRef::Empty => {}
             }
         }
-        Ok(name)
+        Ok(picked)
     }
 
-    fn read_xls(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
+    fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
+        if xls::is_protected(bytes) {
+            return Err(damaged("password"));
+        }
+        let sheets =
+            xls::sheets_of(bytes).ok_or_else(|| damaged("it is damaged, or no workbook of this kind"))?;
+        if sheets.iter().any(|sheet| !sheet.fits()) {
+            return Err(damaged("it is damaged, or its cells stand too far apart"));
+        }
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
         self.plain = is_marked(&book);
-        let name = choose_sheet(&mut book, sheet, mode, range_header)?;
-        let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = choose_sheet(&mut book, sheet, mode, range_header)?;
+        self.hidden = sheets.into_iter().nth(picked.place).ok_or_else(unseen)?.hidden;
+        let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
-        Ok(name)
+        Ok(picked)
     }
 
-    fn read_ods(&mut self, bytes: Vec<u8>, sheet: Option<&str>, mode: Mode<'_>) -> Result<String, Fault> {
+    fn read_ods(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
         let mut book: Ods<_> = Ods::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
         self.plain = is_marked(&book);
-        let name = choose_sheet(&mut book, sheet, mode, range_header)?;
-        let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = choose_sheet(&mut book, sheet, mode, range_header)?;
+        self.hidden = hidden::of_ods(bytes, &picked.name).ok_or_else(unseen)?;
+        let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
-        Ok(name)
+        Ok(picked)
     }
 
     fn add_range(&mut self, range: &calamine::Range<Data>) -> Result<(), Fault> {
@@ -246,14 +287,14 @@ impl Book {
     }
 }
 
-fn too_large() -> Fault {
+pub(super) fn too_large() -> Fault {
     Fault::Workbook(format!(
         "the workbook is larger than {} MiB unpacked; save the sheet as \"CSV UTF-8\" (the results of a batch: status BATCH --results FILE.csv)",
         BYTES_MAX >> 20
     ))
 }
 
-fn damaged(what: &str) -> Fault {
+pub(super) fn damaged(what: &str) -> Fault {
     let what = what.to_lowercase();
     if what.contains("password") {
         return Fault::Workbook("the workbook is protected by a password; save it without one".to_owned());
@@ -297,124 +338,56 @@ fn check_elements(text: impl std::io::BufRead) -> Result<(), Fault> {
     }
 }
 
-/// The sheet to read: the named one; of one of our results workbooks the one with our columns, wherever it
-/// stands; else the first that is visible.
-fn choose_sheet<B: Reader<Cursor<Vec<u8>>>>(
-    book: &mut B,
-    named: Option<&str>,
-    mode: Mode<'_>,
-    header: fn(&mut B, &str) -> Vec<String>,
-) -> Result<String, Fault> {
-    let picked = pick_sheet(book.sheets_metadata(), named)?;
-    if named.is_some() || book.sheets_metadata().len() < 2 {
-        return Ok(picked);
-    }
-    let ours = |book: &mut B, name: &str| dialect::is_ours(&header(book, name)).is_some();
-    let first = header(book, &picked);
-    let serves = match mode {
-        Mode::Results => dialect::is_ours(&first).is_some(),
-        // Our own workbook begins with a summary: told as what it is, not for what that sheet lacks.
-        Mode::Input | Mode::Statement(_) => Found::at(1, ',', LineEnd::CrLf)
-            .take_header(first, &[], mode)
-            .is_ok_and(|found| found.key.is_some()),
-    };
-    if serves {
-        return Ok(picked);
-    }
-    let names: Vec<String> = book.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
-    Ok(names.into_iter().find(|name| ours(book, name)).unwrap_or(picked))
+/// The sheet that is read.
+pub(super) struct Picked {
+    pub(super) name: String,
+    /// Among all sheets of the workbook, from 0.
+    place: usize,
+    /// The others, for a message.
+    others: Vec<String>,
 }
 
-/// The first filled row of a sheet, as far as it can be read.
-fn xlsx_header<R: Read + std::io::Seek>(book: &mut Xlsx<R>, name: &str) -> Vec<String> {
-    let Ok(mut reader) = book.worksheet_cells_reader(name) else { return Vec::new() };
-    let (mut cells, mut row) = (Vec::new(), None);
-    while let Ok(Some(cell)) = reader.next_cell() {
-        if *cell.get_value() == DataRef::Empty {
-            continue;
+impl Picked {
+    /// The refusal of a sheet without any cell.
+    fn is_empty(&self) -> Fault {
+        if self.others.is_empty() {
+            return Fault::Empty;
         }
-        let text = plain_text(cell.get_value()).to_owned();
-        if row.is_some_and(|row| row != cell.get_position().0) {
-            break;
-        }
-        row = Some(cell.get_position().0);
-        cells.push(text);
-    }
-    cells
-}
-
-/// The text of a text cell; of any other, none.
-fn plain_text<'a>(value: &'a DataRef<'_>) -> &'a str {
-    if let DataRef::SharedString(text) = value {
-        text
-    } else if let DataRef::String(text) = value {
-        text
-    } else {
-        ""
+        let (name, others) = (&self.name, self.others.join(", "));
+        Fault::Workbook(format!(
+            "the sheet {name:?} is empty; the workbook also has {others}: say which one is meant with --sheet NAME"
+        ))
     }
 }
 
-fn range_header<B: Reader<Cursor<Vec<u8>>>>(book: &mut B, name: &str) -> Vec<String> {
-    let Ok(range) = book.worksheet_range(name) else { return Vec::new() };
-    let filled = |row: &&[Data]| row.iter().any(|cell| *cell != Data::Empty);
-    range.rows().find(filled).map(|row| row.iter().map(ToString::to_string).collect()).unwrap_or_default()
-}
-
-/// Whether this is a workbook of ours, whose cells stand as they are.
-fn is_marked<RS: Read + std::io::Seek, B: Reader<RS>>(book: &B) -> bool {
-    book.defined_names().iter().any(|(name, _)| name.eq_ignore_ascii_case(PLAIN_MARK))
-}
-
-/// The batch that the first row of a results workbook names. Only the beginning of its sheets is read; the tables
-/// that have to be read whole are bounded.
-///
-/// # Errors
-/// [`Fault`] for what is no workbook; `None` for one that holds no results.
-pub fn workbook_batch(file: impl Read + std::io::Seek) -> Result<Option<String>, Fault> {
-    let mut file = file;
-    let shared = {
-        let mut archive = ZipArchive::new(&mut file).map_err(|e| damaged(&e.to_string()))?;
-        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
-        match archive.by_name("xl/sharedStrings.xml") {
-            Ok(part) => std::io::copy(&mut part.take(limit + 1), &mut std::io::sink())? > limit,
-            Err(_) => false,
-        }
-    };
-    if shared {
-        return Err(too_large());
-    }
-    let mut book: Xlsx<_> = Xlsx::new(file).map_err(|e| damaged(&e.to_string()))?;
-    let names: Vec<String> = book.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
-    for name in names {
-        let Ok(mut reader) = book.worksheet_cells_reader(&name) else { continue };
-        let (mut header, mut column) = (None, None);
-        while let Ok(Some(cell)) = reader.next_cell() {
-            let (row, at) = cell.get_position();
-            let text = plain_text(cell.get_value());
-            if *header.get_or_insert(row) == row {
-                if TopupColumn::of(text) == Some(TopupColumn::Batch) {
-                    column = Some(at);
-                }
-            } else if column.is_none() || header.is_some_and(|header| row > header + 1) {
-                break;
-            } else if column == Some(at) && !text.is_empty() {
-                return Ok(Some(text.to_owned()));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<String, Fault> {
+/// The named sheet, else the first that a person sees.
+pub(super) fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<Picked, Fault> {
     let tables = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
     let picked = match named {
         Some(name) => tables().find(|sheet| sheet.name == name),
-        None => tables().find(|sheet| sheet.visible == SheetVisible::Visible).or_else(|| tables().next()),
+        None => tables().find(|sheet| sheet.visible == SheetVisible::Visible),
     };
-    picked.map(|sheet| sheet.name.clone()).ok_or_else(|| {
-        let names: Vec<String> = tables().map(|sheet| format!("{:?}", sheet.name)).collect();
-        Fault::Workbook(format!("the workbook has no such sheet; it has {}", names.join(", ")))
-    })
+    let names = |but: Option<&str>| {
+        let others = tables().filter(|sheet| Some(sheet.name.as_str()) != but);
+        others.map(|sheet| format!("{:?}", sheet.name)).collect::<Vec<_>>()
+    };
+    match (picked, named) {
+        (Some(sheet), _) => {
+            let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
+            Ok(Picked { name: sheet.name.clone(), place, others: names(Some(&sheet.name)) })
+        }
+        (None, Some(_)) => {
+            Err(Fault::Workbook(format!("the workbook has no such sheet; it has {}", names(None).join(", "))))
+        }
+        (None, None) => Err(Fault::Workbook(format!(
+            "all sheets of the workbook are hidden ({}); say which one is meant with --sheet NAME",
+            names(None).join(", ")
+        ))),
+    }
+}
+
+fn unseen() -> Fault {
+    damaged("it cannot be told which of its rows are hidden")
 }
 
 /// A number as a spreadsheet keeps it: exact where it has at most 15 digits, else in E notation, because the

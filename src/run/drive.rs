@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Clock, Signals, crash_at};
-use crate::domain::{Delivery, NetFault, Now, RowNumber, TransactionId};
-use crate::engine::{CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
+use crate::domain::{Delivery, NetFault, Now, RowNumber, Tick, TransactionId};
+use crate::engine::{CallEnd, CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
 use crate::ledger::{BatchEvent, BatchId, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
 use crate::net::Client;
@@ -55,6 +55,10 @@ pub trait Observer {
     fn notice(&mut self, notice: &Notice, now: Now);
     /// Counts per provider, from time to time.
     fn progress(&mut self, lanes: &[LaneStats], now: Now);
+    /// These entries go to the ledger now; whoever watches sees them before they are durable.
+    fn recorded(&mut self, entries: &[Entry], now: Now);
+    /// A request came to its end after so long.
+    fn called(&mut self, end: &CallEnd, took: Duration, now: Now);
     /// A signal came: the first one drains, the second leaves.
     fn stopping(&mut self, signals: u32, under_way: usize);
 }
@@ -118,7 +122,7 @@ impl std::fmt::Debug for Drive<'_> {
 
 /// What comes back from the outside.
 enum Arrived {
-    Input(Input),
+    Delivered { call: CallId, delivery: Delivery, sent: Tick },
     Committed(RecordId, Result<Vec<Receipt>, LedgerError>),
     NoteCommitted(Result<Vec<Receipt>, LedgerError>),
 }
@@ -127,13 +131,14 @@ enum Arrived {
 struct Answering {
     sender: UnboundedSender<Arrived>,
     call: CallId,
+    sent: Tick,
     told: bool,
 }
 
 impl Answering {
     fn tell(&mut self, delivery: Delivery) {
         self.told = true;
-        let _ = self.sender.send(Arrived::Input(Input::Delivered { call: self.call, delivery }));
+        let _ = self.sender.send(Arrived::Delivered { call: self.call, delivery, sent: self.sent });
     }
 }
 
@@ -175,6 +180,7 @@ impl Drive<'_> {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
+                    self.observer.recorded(&entries, self.clock.now());
                     let commit =
                         self.writer.append(Record { batch: self.batch, batch_events: vec![], entries });
                     let sender = sender.clone();
@@ -186,7 +192,8 @@ impl Drive<'_> {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let mut answer = Answering { sender: sender.clone(), call, told: false };
+                    let sent = self.clock.now().tick;
+                    let mut answer = Answering { sender: sender.clone(), call, sent, told: false };
                     tokio::spawn(async move {
                         let delivery = client.send(&request).await;
                         answer.tell(delivery);
@@ -263,9 +270,13 @@ impl Drive<'_> {
 
     fn arrived(&mut self, arrived: Arrived, notes: &mut usize) -> Result<(), RunError> {
         match arrived {
-            Arrived::Input(input) => {
+            Arrived::Delivered { call, delivery, sent } => {
                 crash_at("after_reply");
-                self.engine.handle(input, self.clock.now());
+                let now = self.clock.now();
+                self.engine.handle(Input::Delivered { call, delivery }, now);
+                if let Some(end) = self.engine.take_call_end() {
+                    self.observer.called(&end, now.tick.since(sent), now);
+                }
             }
             Arrived::Committed(record, answer) => {
                 let receipts = answer?;
@@ -307,8 +318,8 @@ impl Drive<'_> {
 
 /// When to tell the counts, and when to look for hints.
 struct Watch {
-    next: crate::domain::Tick,
-    hints_at: crate::domain::Tick,
+    next: Tick,
+    hints_at: Tick,
 }
 
 impl Watch {

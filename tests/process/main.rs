@@ -10,9 +10,11 @@
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
+mod between;
 mod books;
 mod caps;
 mod checker;
+mod checks;
 mod disks;
 mod doctored;
 mod evidence;
@@ -21,6 +23,7 @@ mod faults;
 mod halts;
 mod kills;
 mod locks;
+mod logs;
 mod lost;
 mod people;
 mod privacy;
@@ -28,8 +31,11 @@ mod program;
 mod proofs;
 mod rates;
 mod rechecks;
+mod report;
 mod retry;
 mod rows;
+mod screens;
+mod setup;
 mod signals;
 mod sound;
 mod workbooks;

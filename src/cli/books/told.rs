@@ -7,12 +7,13 @@ use serde_json::json;
 use super::Books;
 use crate::cli::args::ReconcileArgs;
 use crate::cli::context::{Context, quoted};
-use crate::cli::exit::Exit;
 use crate::cli::plan::wrapped;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::{Terminal, grouped};
+use crate::cli::terminal::Terminal;
 use crate::cli::wrapup::tell_json;
+use crate::domain::grouped;
 use crate::domain::{BatchName, Currency, mask_digits};
+use crate::job::Exit;
+use crate::job::Stop;
 use crate::lifecycle::ResolvedAs;
 use crate::report::{Class, CurrencyLine, Finding};
 

@@ -8,14 +8,13 @@ use serde_json::json;
 
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
+use crate::cli::metrics::Metrics;
 use crate::cli::plan::counted;
-use crate::cli::sending::run_leg;
-use crate::cli::session::{Leg, Preflights, Selection, Session};
-use crate::cli::stop::Stop;
+use crate::cli::sending::Screen;
 use crate::cli::wrapup::{tell_json, wrap_up};
 use crate::domain::{Reason, WallTime};
 use crate::engine::{Clearances, Mode, Rechecks};
+use crate::job::{Exit, Leg, Preflights, Selection, Session, Stop, work};
 use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_fit, results_path_is_ours};
 use crate::run::Ended;
 
@@ -23,8 +22,9 @@ use crate::run::Ended;
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn settle(global: &GlobalArgs, args: &SettleArgs) -> Result<Exit, Stop> {
+pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let Some(reader) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
@@ -90,8 +90,9 @@ async fn settle_one(
     lock: Arc<LedgerLock>,
 ) -> Result<Exit, Stop> {
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
-    results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
-    results_fit(&results, batch.rows, batch.header.len()).map_err(|e| Stop::refused(e.to_string()))?;
+    results_path_is_ours(&results, &batch.name)
+        .and_then(|()| results_fit(&results, batch.rows, batch.header.len()))
+        .map_err(|e| Stop::refused(e.to_string()))?;
     let ledger = Ledger::open(lock.ledger())?;
     let counts = ledger.counts(batch.id)?;
     let open = counts.pending + counts.unknown;
@@ -103,7 +104,9 @@ async fn settle_one(
         selection: Selection::default(),
         clearances: Clearances::new(),
     };
-    let mut done = run_leg(context, &mut session, &Preflights::default(), leg, open).await;
+    let settings = context.settings()?;
+    let mut screen = Screen::watching(context);
+    let mut done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
     let mut found = Exit::Success;
     if let (Some(since), Ok((_, Ended::Over))) = (since, &done) {
         let leg = Leg {
@@ -112,7 +115,7 @@ async fn settle_one(
             selection: Selection { recheck: Some(since), ..Selection::default() },
             clearances: Clearances::new(),
         };
-        done = run_leg(context, &mut session, &Preflights::default(), leg, 0).await;
+        done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
         if let Ok((engine, _)) = &done {
             found = tell_rechecks(context, engine.rechecks());
         }
