@@ -22,7 +22,7 @@ pub struct ReconcileArgs {
     /// Whose statement it is, by the provider's name; may be left out if the batch has one provider
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// What a word of the status column means: succeeded, failed, reversed or pending (\"Da nap=succeeded\"); once for
+    /// What a word of the status column means: succeeded, failed, reversed or pending ("Da nap=succeeded"); once for
     /// each word
     #[arg(long = "status-word", value_name = "WORD=MEANING", value_parser = parse_status_word)]
     pub status_words: Vec<StatusWord>,
