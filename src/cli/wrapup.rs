@@ -144,11 +144,21 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         return;
     }
     if !terminal.quiet {
-        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "")));
+        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "", false)));
     }
 }
 
-/// The same as text; `more` stands between the table and the files.
+/// What a person does about a batch that a process works on.
+pub fn watch_step(context: &Context, batch: &BatchInfo) -> Step {
+    let name = quoted(batch.name.as_str());
+    Step {
+        words: "a process works on it; to see how it goes on:".to_owned(),
+        command: format!("bulk-topup status {name} --watch{}", context.repeat_flags()),
+    }
+}
+
+/// The same as text; `more` stands between the table and the files. While a process is `at_work` there is nothing
+/// else to do.
 pub fn told(
     context: &Context,
     batch: &BatchInfo,
@@ -156,6 +166,7 @@ pub fn told(
     exit: Exit,
     results: Option<&Path>,
     more: &str,
+    at_work: bool,
 ) -> String {
     let mut text = table(&context.terminal, batch, standing, exit);
     text.push_str(more);
@@ -163,7 +174,11 @@ pub fn told(
     if let Some(results) = results {
         text.push_str(&format!("\nResults  {}", near(results)));
     }
-    for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
+    let steps = match at_work {
+        true => vec![watch_step(context, batch)],
+        false => next_steps(context, batch, standing, results),
+    };
+    for (i, step) in steps.iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
         text.push_str(&format!("\n{head}  {}", step.told()));
     }

@@ -61,7 +61,12 @@ impl Standing {
     pub fn by_phase(phases: &[(Phase, u64)], batch: &BatchInfo) -> Self {
         let mut standing = Self::nothing();
         for (phase, rows) in phases {
-            let (status, next) = (phase.status(), TopUp { phase: *phase, ..TopUp::ready() }.next());
+            let status = phase.status();
+            // Nothing of a cancelled batch is sent any more.
+            let next = match (TopUp { phase: *phase, ..TopUp::ready() }).next() {
+                Next::Retry | Next::Fix if batch.cancelled_at.is_some() => Next::None,
+                next @ (Next::None | Next::Retry | Next::Fix | Next::Wait | Next::Ask) => next,
+            };
             standing.counts.add(status, *rows);
             *standing.reasons.entry((status, None, next)).or_insert(0) += rows;
             if *phase == Phase::Ready && batch.cancelled_at.is_none() {

@@ -12,7 +12,7 @@ use crate::numbering::PlanProblem;
 pub enum SettingsError {
     /// No file at any of the places.
     #[error(
-        "no configuration found: there is no {}; write one there, or name one with --config PATH",
+        "no configuration found: there is no {}; `bulk-topup init` writes one with every setting explained, --config PATH names another, and --sandbox needs none",
         list(looked)
     )]
     NotFound {

@@ -12,7 +12,7 @@ use clap::Args as ArgGroup;
 pub struct ReportArgs {
     /// Batch, or an unambiguous beginning of its name
     pub batch: String,
-    /// Where the page is written, instead of <batch>.html in this folder
+    /// Where the page is written, instead of `<batch>.html` in this folder
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
 }

@@ -1,7 +1,8 @@
 //! `status`: all batches, and what to do next with each.
 
+use super::one::is_at_work;
 use crate::cli::context::Context;
-use crate::cli::wrapup::next_steps;
+use crate::cli::wrapup::{next_steps, watch_step};
 use crate::domain::Status;
 use crate::domain::grouped;
 use crate::job::Standing;
@@ -20,13 +21,18 @@ pub fn list(context: &Context, ledger: &Ledger) -> Result<(String, bool), Stop> 
         let counts = standing.counts;
         let open = counts.pending + counts.unknown;
         goes_on |= open + standing.left > 0;
+        let at_work = ledger.last_run(batch.id)?.as_ref().is_some_and(is_at_work);
         let state = match (batch.cancelled_at, counts.all_finished()) {
             (Some(_), _) => "cancelled",
+            (None, _) if at_work => "at work",
             (None, true) => "finished",
             (None, false) if open > 0 => "open",
             (None, false) => "not sent in full",
         };
-        let steps = next_steps(context, &batch, &standing, Some(&batch.results_path));
+        let steps = match at_work {
+            true => vec![watch_step(context, &batch)],
+            false => next_steps(context, &batch, &standing, Some(&batch.results_path)),
+        };
         if context.terminal.json {
             let next: Vec<&str> = steps.iter().map(|step| step.command.as_str()).collect();
             objects.push(serde_json::json!({ "batch": batch.name, "rows": batch.rows,

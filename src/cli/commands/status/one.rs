@@ -45,8 +45,9 @@ pub fn one(context: &Context, ledger: &Ledger, batch: &BatchInfo) -> Result<(Str
         return Ok((format!("{object:#}"), goes_on));
     }
     let now = context.clock.now().wall;
+    let at_work = run.as_ref().is_some_and(is_at_work);
     let more = format!("{}{}", open.text(run.as_ref(), now), run_text(run.as_ref(), now));
-    Ok((told(context, batch, &standing, exit, Some(&batch.results_path), &more), goes_on))
+    Ok((told(context, batch, &standing, exit, Some(&batch.results_path), &more, at_work), goes_on))
 }
 
 /// The open rows of a batch.
@@ -161,7 +162,7 @@ fn until_next_look(policy: &FollowPolicy, age: Duration) -> Duration {
 }
 
 /// Whether the process of a run that has no end on record is still there. Of another machine nobody knows.
-fn is_at_work(run: &Run) -> bool {
+pub fn is_at_work(run: &Run) -> bool {
     let pid = i32::try_from(run.pid).ok().and_then(rustix::process::Pid::from_raw);
     let here = run.host == host_name();
     run.ended.is_none() && (!here || pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()))
