@@ -2,6 +2,7 @@
 //! A wrong command line ends with exit code 2.
 
 mod parse;
+mod reconcile;
 mod report;
 mod setup;
 mod status;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
+pub use self::reconcile::{ReconcileArgs, StatusWord};
 pub use self::report::ReportArgs;
 pub use self::setup::{CompletionsArgs, InitArgs, ManArgs};
 pub use self::status::{FilterArgs, StatusArgs};
@@ -113,6 +115,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Give up the rows of a batch that were never sent
     Cancel(CancelArgs),
+    /// Hold a provider's statement against the ledger; changes nothing
+    Reconcile(ReconcileArgs),
     /// Ask the providers for our balance
     Balance(BalanceArgs),
     /// Ask a provider what it sells
@@ -141,6 +145,7 @@ impl Command {
             Self::Report(_) => "report",
             Self::Resolve(_) => "resolve",
             Self::Cancel(_) => "cancel",
+            Self::Reconcile(_) => "reconcile",
             Self::Balance(_) => "balance",
             Self::Products(_) => "products",
             Self::Listen(_) => "listen",
@@ -210,7 +215,7 @@ pub struct SendArgs {
 /// How `run`, `retry` and `settle` end.
 #[derive(Clone, Debug, ArgGroup)]
 pub struct FinishArgs {
-    /// Where the results are written
+    /// Where the results are written: .xlsx for a workbook, else CSV
     #[arg(short = 'o', long = "results", value_name = "PATH")]
     pub results: Option<PathBuf>,
     /// How long to follow open rows after the last submit: 0s, 30s, 10m, 48h, 3d
@@ -310,10 +315,15 @@ pub struct CheckArgs {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
   bulk-topup settle                    every batch
-  bulk-topup settle payroll --settle-for 2h")]
+  bulk-topup settle payroll --settle-for 2h
+  bulk-topup settle --recheck 24h      asks again about what succeeded since yesterday: late reversals")]
 pub struct SettleArgs {
     /// Batch, or an unambiguous beginning of its name; all of them if none is named
     pub batch: Option<String>,
+    /// Ask again about orders that succeeded within this time, where the provider can be asked; a reversal is told,
+    /// the row stays as it is
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub recheck: Option<Duration>,
     /// Where results go, and how long to wait for them.
     #[command(flatten)]
     pub finish: FinishArgs,

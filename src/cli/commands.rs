@@ -9,6 +9,7 @@ mod listen;
 mod man;
 mod measured;
 mod products;
+mod reconcile;
 mod report;
 mod resolve;
 mod retry;
@@ -84,6 +85,7 @@ async fn dispatch(args: &Args) -> Result<Exit, Stop> {
         Command::Products(command) => products::products(global, command).await,
         Command::Sandbox(command) => sandbox::sandbox(global, command).await,
         Command::Resolve(command) => resolve::resolve(global, command).await,
+        Command::Reconcile(command) => reconcile::reconcile(global, command).await,
         Command::Listen(command) => listen::listen(global, command).await,
         Command::Init(_) => init::init(global),
         Command::Completions(command) => completions::completions(global, command),

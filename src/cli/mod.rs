@@ -3,6 +3,7 @@
 mod approval;
 pub mod args;
 mod asking;
+mod books;
 mod commands;
 mod context;
 mod listening;

@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use crate::domain::grouped;
 use crate::domain::{BatchName, Next, Reason, Status};
 use crate::job::{Exit, Finished, Session, Standing, Stop, absolute};
-use crate::ledger::{BatchEvent, BatchInfo, results_path_is_ours, write_results_file};
+use crate::ledger::{BatchEvent, BatchInfo, results_fit, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, Summary};
 
@@ -19,12 +19,17 @@ pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
     input.with_file_name(format!("{stem}{middle}.results.csv"))
 }
 
-/// Refuses a results path before anything is sent: what stands there is not this batch's, or its folder takes no
-/// new file.
+/// Refuses a results path before anything is sent: what stands there is not this batch's, its folder takes no new
+/// file, or a workbook cannot hold so many rows and columns of the input.
 ///
 /// # Errors
 /// [`Stop`] with exit 2.
-pub fn results_can_be_written(path: &Path, batch: &BatchName) -> Result<(), Stop> {
+pub fn results_can_be_written(
+    path: &Path,
+    batch: &BatchName,
+    (rows, columns): (u64, usize),
+) -> Result<(), Stop> {
+    results_fit(path, rows, columns).map_err(|e| Stop::refused(format!("{e}. Nothing was sent")))?;
     results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
     // Results are written beside their path first, and through a link that stands there.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
@@ -182,7 +187,10 @@ pub fn told(
 
 fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
-    let mut text = format!("Batch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let none_failed = standing.counts.failed + standing.counts.invalid == 0;
+    let contradicted = exit == Exit::SomeFailed && none_failed;
+    let meaning = if contradicted { "a later answer contradicts a final state" } else { meaning(exit) };
+    let mut text = format!("Batch {}  {rows}  exit {}: {meaning}\n", batch.name, exit.code());
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -303,7 +311,15 @@ pub fn next_steps(
         let words = format!("{} still open; look at the provider again with:", counted(wait));
         step(words, format!("bulk-topup settle {name}{flags}"));
     }
-    let ask = rows_with(Next::Ask, Status::ALL);
+    let contradicted = rows_with(Next::Ask, &[Status::Succeeded, Status::Failed]);
+    if contradicted > 0 {
+        let words = format!(
+            "{} to ask the provider about: a later answer contradicts a final state, which stays. All that happened to one:",
+            counted(contradicted)
+        );
+        step(words, format!("bulk-topup status {name} --row ROW{flags}"));
+    }
+    let ask = rows_with(Next::Ask, &[Status::Pending, Status::Unknown]);
     if ask > 0 {
         let words = format!("{} to ask the provider about, as topup_message says; then:", counted(ask));
         step(words, format!("bulk-topup resolve {name} ROW --as succeeded|failed --note TEXT{flags}"));

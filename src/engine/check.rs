@@ -25,6 +25,7 @@ impl Engine {
             return;
         }
         lane.unsent += 1;
+        self.recheck_rows += u64::from(self.run.mode == Mode::Recheck);
         let known = self.clearances.remove(&row);
         let checked = known.is_some();
         let mut slot = Slot {
@@ -72,6 +73,9 @@ impl Engine {
 
     /// Sends a row to its next look-up, or on to the submits.
     fn check_on(&mut self, row: RowNumber) {
+        if self.run.mode == Mode::Recheck {
+            return self.recheck_on(row);
+        }
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Some(lane) = self.lanes.get_mut(slot.lane.0) else { return };
         if !slot.verify.is_empty() || !slot.checked {
@@ -258,6 +262,9 @@ impl Engine {
 
     /// An earlier id was looked up (contract 5): only "failed" or "no such order" lets the row go on.
     fn verified(&mut self, id: LaneId, row: RowNumber, reply: &Reply, now: Now) {
+        if self.run.mode == Mode::Recheck {
+            return self.rechecked(id, row, reply, now);
+        }
         let (Some(slot), Some(lane)) = (self.slots.get_mut(&row), self.lanes.get(id.0)) else { return };
         let Some(past) = slot.verify.front() else { return };
         let lookup = slot.lookup_of(past);
@@ -282,7 +289,7 @@ impl Engine {
                 self.unsent_turned_open(row, now);
             }
             LookupMeaning::Succeeded | LookupMeaning::Pending | LookupMeaning::Conflict(_) => {
-                let message = contradiction(&verdict, lookup.id.as_str());
+                let message = contradiction("not sent again", &verdict, lookup.id.as_str());
                 self.record(row, Event::Contradicted { message }, now);
                 self.leave(row);
             }
@@ -326,6 +333,9 @@ impl Engine {
     }
 
     fn check_later(&mut self, row: RowNumber, waited: Waited, now: Now) {
+        if self.run.mode == Mode::Recheck {
+            return self.recheck_later(row, now);
+        }
         let salt = self.salt(row);
         let Some(slot) = self.slots.get_mut(&row) else { return };
         let Some(lane) = self.lanes.get(slot.lane.0) else { return };
@@ -341,13 +351,14 @@ impl Engine {
     }
 }
 
-fn contradiction(verdict: &LookupVerdict, id: &str) -> String {
+/// Evidence against where a row stands, in a sentence.
+pub(super) fn contradiction(head: &str, verdict: &LookupVerdict, id: &str) -> String {
     let found = match &verdict.meaning {
         LookupMeaning::Succeeded => "now reports it succeeded",
         LookupMeaning::Pending => "is now working on it",
         LookupMeaning::Conflict(_) => "knows it for another order",
-        LookupMeaning::Failed => "reports it failed",
+        LookupMeaning::Failed => "now reports it failed",
         LookupMeaning::NotFound | LookupMeaning::Unchanged { .. } => "says nothing clear of it",
     };
-    format!("not sent again: the provider {found} (our id {id}); ask the provider")
+    format!("{head}: the provider {found} (our id {id}); ask the provider")
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::lane::{Lane, Preflight};
+use super::recheck::Rechecks;
 use super::slot::{Slot, Stage};
 use super::types::{
     CallEnd, CallId, CallKind, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded,
@@ -47,6 +48,9 @@ pub struct Engine {
     pub(super) deadline: Option<Tick>,
     /// The request of the last delivery, for whoever watches.
     pub(super) call_end: Option<CallEnd>,
+    pub(super) rechecks: Rechecks,
+    /// Rows taken up to be asked about again.
+    pub(super) recheck_rows: u64,
 }
 
 impl Engine {
@@ -69,7 +73,7 @@ impl Engine {
         now: Now,
         rules: Rules,
     ) -> Self {
-        let (sends, looks) = (run.mode == Mode::Send, run.mode == Mode::Look);
+        let (sends, looks) = (run.mode == Mode::Send, matches!(run.mode, Mode::Look | Mode::Recheck));
         let mut engine = Self {
             lanes: lanes
                 .into_iter()
@@ -93,7 +97,12 @@ impl Engine {
             ended: false,
             deadline: None,
             call_end: None,
+            rechecks: Rechecks::default(),
+            recheck_rows: 0,
         };
+        if engine.run.mode == Mode::Recheck {
+            engine.lanes.iter_mut().for_each(|lane| lane.preflight = Preflight::Done);
+        }
         engine.pump(now);
         engine
     }

@@ -10,6 +10,7 @@ mod lane;
 mod limiter;
 mod machine;
 mod numbers;
+mod recheck;
 mod slot;
 mod submit;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod types;
 
 pub use clear::{Heard, judge_told, question_about};
 pub use machine::Engine;
+pub use recheck::Rechecks;
 pub use types::{
     CallEnd, CallId, CallKind, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart,
     LaneStats, Loaded, Mode, Notice, Rate, RecordId, Rules, RunConfig,

@@ -82,6 +82,8 @@ pub enum Mode {
     Follow,
     /// Only make the look-ups before the submit, for every ready row.
     Look,
+    /// Only ask again about orders that succeeded: those come as the rows that are read.
+    Recheck,
 }
 
 /// One run.

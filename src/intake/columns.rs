@@ -359,7 +359,7 @@ impl Columns {
 }
 
 /// Whether two titles are the same but for case, the spaces around them, and how their letters are composed.
-fn same_title(title: &str, wanted: &str) -> bool {
+pub(super) fn same_title(title: &str, wanted: &str) -> bool {
     let plain = |text: &str| text.trim().nfc().flat_map(char::to_lowercase).collect::<String>();
     plain(title) == plain(wanted)
 }
@@ -386,7 +386,7 @@ fn meaning_of_amount(title: &str) -> Option<Currency> {
 }
 
 /// What a title means; for an amount also the currency at its end.
-fn meaning(title: &str) -> Option<(Column, Option<Currency>)> {
+pub(super) fn meaning(title: &str) -> Option<(Column, Option<Currency>)> {
     let folded = fold(title);
     if let Some(column) = Column::of_folded(&folded) {
         return Some((column, None));

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::below;
 use super::columns::listed;
 use super::records::{Scan, Signs, scan};
-use super::{Cells, Column, Columns, Fault, Mapping, TopupColumn};
+use super::source::Mode;
+use super::{Cells, Column, Columns, Fault, Mapping, StatementColumns, TopupColumn};
 
 /// Delimiters that are looked for, the likeliest first.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
@@ -102,11 +103,45 @@ pub(super) struct Found {
     /// Line the header stands on.
     pub(super) line: u64,
     pub(super) columns: Columns,
+    /// Where the cells stand that tell one row from another: numbers, or a statement's ids.
+    pub(super) key: Option<usize>,
+    /// How many titles have a meaning.
+    pub(super) known: usize,
     /// Records up to and with the header.
     pub(super) skip: usize,
 }
 
 impl Found {
+    /// Nothing found yet, from this line on.
+    pub(super) fn at(line: u64, delimiter: char, line_end: LineEnd) -> Self {
+        let (header, columns) = (Vec::new(), Columns::default());
+        Self { delimiter, line_end, header, line, columns, key: None, known: 0, skip: 0 }
+    }
+
+    /// Takes a line as the header, if it is one of what is to be read.
+    pub(super) fn take_header(
+        &mut self,
+        header: Vec<String>,
+        map: &Mapping,
+        mode: Mode<'_>,
+    ) -> Result<&Self, Fault> {
+        self.header = header;
+        match mode {
+            Mode::Input | Mode::Results => {
+                self.columns = Columns::find(&self.header, self.line, map)?;
+                self.key = self.columns.place(Column::Phone);
+                self.known = self.columns.count();
+            }
+            // Our own file is told as such, not for what it lacks.
+            Mode::Statement(_) if is_ours(&self.header).is_some() => {}
+            Mode::Statement(map) => {
+                let columns = StatementColumns::find(&self.header, self.line, map)?;
+                (self.key, self.known) = (columns.key(), columns.count());
+            }
+        }
+        Ok(self)
+    }
+
     pub(super) fn signs(&self) -> Signs {
         Signs { delimiter: u8::try_from(self.delimiter).unwrap_or(b','), line_end: self.line_end.last_byte() }
     }
@@ -122,7 +157,13 @@ pub(super) fn known_titles(line: &str) -> usize {
 }
 
 /// Finds delimiter and header in the head of a file. `whole`: the head is all of it.
-pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping) -> Result<Found, Fault> {
+pub(super) fn detect(
+    text: &str,
+    whole: bool,
+    named: Option<char>,
+    map: &Mapping,
+    mode: Mode<'_>,
+) -> Result<Found, Fault> {
     if text.trim_matches(|c: char| c.is_whitespace() || DELIMITERS.contains(&c)).is_empty() && whole {
         return Err(Fault::Empty);
     }
@@ -131,12 +172,12 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping
         return Err(Fault::BadDelimiter(bad));
     }
     let tried: Vec<_> = match named.or_else(|| declared(text)) {
-        Some(delimiter) => vec![try_delimiter(text, whole, delimiter, map)],
-        None => DELIMITERS.into_iter().map(|sign| try_delimiter(text, whole, sign, map)).collect(),
+        Some(delimiter) => vec![try_delimiter(text, whole, delimiter, map, mode)],
+        None => DELIMITERS.into_iter().map(|sign| try_delimiter(text, whole, sign, map, mode)).collect(),
     };
     let (found, faults): (Vec<_>, Vec<_>) = tried.into_iter().partition(Result::is_ok);
     let found: Vec<Found> = found.into_iter().flatten().collect();
-    let useful = |f: &&Found| f.columns.place(Column::Phone).is_some() || is_ours(&f.header).is_some();
+    let useful = |f: &&Found| f.key.is_some() || is_ours(&f.header).is_some();
     let several: Vec<&Found> = found.iter().filter(useful).filter(|f| f.header.len() > 1).collect();
     match several.as_slice() {
         [] => {
@@ -156,8 +197,7 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping
                     second: other.delimiter,
                 });
             }
-            let best =
-                several.iter().max_by_key(|f| f.columns.count()).map_or(first.delimiter, |f| f.delimiter);
+            let best = several.iter().max_by_key(|f| f.known).map_or(first.delimiter, |f| f.delimiter);
             found.into_iter().find(|f| f.delimiter == best).ok_or(Fault::Empty)
         }
     }
@@ -166,8 +206,13 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping
 /// The fault to tell: the first one, but of titles that were not found the one under the delimiter that cuts
 /// most titles.
 fn likeliest(faults: impl Iterator<Item = Fault>) -> Option<Fault> {
-    let weight =
-        |fault: &Fault| if let Fault::NoSuchTitle { titles, .. } = fault { *titles } else { usize::MAX };
+    let weight = |fault: &Fault| {
+        if let Fault::NoSuchTitle { titles, .. } | Fault::NoIdColumn { titles, .. } = fault {
+            *titles
+        } else {
+            usize::MAX
+        }
+    };
     // Of equals `max_by_key` takes the last, and the first is wanted.
     faults.collect::<Vec<_>>().into_iter().rev().max_by_key(weight)
 }
@@ -187,10 +232,15 @@ fn declared(text: &str) -> Option<char> {
     signs.all(|c| c == '\r').then_some(sign)
 }
 
-fn try_delimiter(text: &str, whole: bool, delimiter: char, map: &Mapping) -> Result<Found, Fault> {
+fn try_delimiter(
+    text: &str,
+    whole: bool,
+    delimiter: char,
+    map: &Mapping,
+    mode: Mode<'_>,
+) -> Result<Found, Fault> {
     let line_end = LineEnd::of(text);
-    let mut found =
-        Found { delimiter, line_end, header: Vec::new(), line: 1, columns: Columns::default(), skip: 0 };
+    let mut found = Found::at(1, delimiter, line_end);
     let mut cells = Cells::default();
     let mut at = 0;
     loop {
@@ -207,8 +257,7 @@ fn try_delimiter(text: &str, whole: bool, delimiter: char, map: &Mapping) -> Res
                     let what = format!("cell {} has text after its closing quote", cell + 1);
                     return Err(Fault::BrokenHeader(found.line, what));
                 }
-                found.header = cells.iter().map(str::to_owned).collect();
-                found.columns = Columns::find(&found.header, found.line, map)?;
+                found.take_header(cells.iter().map(str::to_owned).collect(), map, mode)?;
                 return Ok(found);
             }
             Scan::End => return Err(Fault::Empty),
@@ -230,7 +279,7 @@ fn phone_cells(text: &str, whole: bool, found: &Found) -> Vec<String> {
     let mut cells = Cells::default();
     let mut phones = Vec::new();
     let (mut at, mut records) = (0, 0);
-    let place = found.columns.place(Column::Phone).unwrap_or(0);
+    let place = found.key.unwrap_or(0);
     while let Scan::Record(cut) = scan(text.get(at..).unwrap_or_default(), found.signs(), whole, &mut cells) {
         at += cut.used;
         records += 1;
@@ -246,7 +295,7 @@ fn phone_cells(text: &str, whole: bool, found: &Found) -> Vec<String> {
 
 /// A header that was found is of use only with a phone column, or when it is one of ours.
 pub(super) fn with_phone_column(found: Found) -> Result<Found, Fault> {
-    if found.columns.place(Column::Phone).is_some() || is_ours(&found.header).is_some() {
+    if found.key.is_some() || is_ours(&found.header).is_some() {
         return Ok(found);
     }
     Err(no_header(std::slice::from_ref(&found)))

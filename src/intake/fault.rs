@@ -186,6 +186,21 @@ pub enum Fault {
     /// Not one of our results files.
     #[error("this is no results file: it has no column {0}; retry needs a results file as it was written")]
     NotResults(&'static str),
+    /// No column of a statement is an id.
+    #[error(
+        "line {line}: no column is named transaction_id (our id) or provider_ref (the provider's); the columns are {header}; say which one it is with --map transaction_id=TITLE or --map provider_ref=TITLE"
+    )]
+    NoIdColumn {
+        /// Line of the header.
+        line: u64,
+        /// What the header names.
+        header: String,
+        /// How many titles it has.
+        titles: usize,
+    },
+    /// One of our own files, where a provider's was wanted.
+    #[error("this is one of our own results files (it has a column {0}), not a statement of the provider")]
+    IsOurResults(String),
     /// The bytes are not those of the first reading.
     #[error("the file changed while it was read; nothing of the new content was used, start again")]
     Changed,

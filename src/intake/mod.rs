@@ -12,7 +12,9 @@ mod hidden;
 mod records;
 mod results;
 mod row;
+mod sheets;
 mod source;
+mod statement;
 mod workbook;
 mod xls;
 
@@ -21,7 +23,9 @@ pub use dialect::{Dialect, LineEnd};
 pub use fault::{Fault, FileFault};
 pub use results::{ResultsRow, ResultsSource, TOPUP_COLUMNS, TopupColumn};
 pub use row::{Broken, Cells, RawRow};
+pub use sheets::{PLAIN_MARK, workbook_batch};
 pub use source::{Digest, Overrides, Source};
+pub use statement::{StatementColumn, StatementColumns, StatementMapping, StatementRow, StatementSource};
 
 /// Longest line (record), in bytes of UTF-8: no honest row is near it, and it bounds memory.
 pub const LINE_BYTES_MAX: usize = 1 << 20;

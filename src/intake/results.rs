@@ -127,7 +127,7 @@ impl ResultsSource {
         for (place, title) in source.header().iter().enumerate() {
             let Some(column) = TopupColumn::of(title) else {
                 input.push(place);
-                header.push(restore(title).to_owned());
+                header.push(if source.is_plain() { title.clone() } else { restore(title).to_owned() });
                 continue;
             };
             let Some(slot) = topup.get_mut(column.index()) else { continue };
@@ -173,7 +173,11 @@ impl ResultsSource {
         if !self.source.next_row(&mut self.raw)? {
             return Ok(false);
         }
-        let cell = |place: usize| restore(self.raw.cells.get(place).unwrap_or_default());
+        let plain = self.source.is_plain();
+        let cell = |place: usize| {
+            let cell = self.raw.cells.get(place).unwrap_or_default();
+            if plain { cell } else { restore(cell) }
+        };
         row.input.cells.clear();
         self.input.iter().for_each(|place| row.input.cells.push(cell(*place)));
         row.topup.clear();

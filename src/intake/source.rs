@@ -13,7 +13,7 @@ use super::dialect::{self, Found};
 use super::encoding::{self, Sniffed};
 use super::records::Records;
 use super::workbook::{Book, Packing};
-use super::{Broken, Cells, Column, Columns, Dialect, Fault, FileFault, Mapping, RawRow};
+use super::{Broken, Cells, Column, Columns, Dialect, Fault, FileFault, Mapping, RawRow, StatementMapping};
 use crate::domain::RowNumber;
 
 /// Bytes that encoding, delimiter and header are found out from.
@@ -45,11 +45,13 @@ pub struct Digest {
 
 /// Which columns a caller can do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum Mode<'m> {
     /// An input file.
     Input,
     /// One of our results files.
     Results,
+    /// A provider's statement.
+    Statement(&'m StatementMapping),
 }
 
 /// Where rows come from.
@@ -131,7 +133,7 @@ impl Source {
         Self::start(name, stream, overrides, Mode::Input, None).map_err(|fault| fault.of(name))
     }
 
-    pub(super) fn open_as(path: &Path, overrides: &Overrides, mode: Mode) -> Result<Self, FileFault> {
+    pub(super) fn open_as(path: &Path, overrides: &Overrides, mode: Mode<'_>) -> Result<Self, FileFault> {
         let name = path.display().to_string();
         let open = || {
             if std::fs::metadata(path)?.is_dir() {
@@ -151,7 +153,7 @@ impl Source {
         name: &str,
         mut stream: Stream,
         overrides: &Overrides,
-        mode: Mode,
+        mode: Mode<'_>,
         path: Option<&Path>,
     ) -> Result<Self, Fault> {
         let mut head = Vec::new();
@@ -177,7 +179,7 @@ impl Source {
             sniffed.encoding = encoding::legacy(&sample, false)?;
         }
         let text = decode_head(&head, whole, &sniffed);
-        let found = dialect::detect(&text, whole, overrides.delimiter, &overrides.map)?;
+        let found = dialect::detect(&text, whole, overrides.delimiter, &overrides.map, mode)?;
         check_mode(&found, mode)?;
         let all = Box::new(Cursor::new(head).chain(stream));
         let text = Text::new(all, sniffed.encoding, sniffed.mark)?;
@@ -201,9 +203,10 @@ impl Source {
         stream: Stream,
         packing: Packing,
         overrides: &Overrides,
-        mode: Mode,
+        mode: Mode<'_>,
     ) -> Result<Self, Fault> {
-        let (book, found, sheet) = Book::open(stream, packing, overrides.sheet.as_deref(), &overrides.map)?;
+        let (book, found, sheet) =
+            Book::open(stream, packing, overrides.sheet.as_deref(), &overrides.map, mode)?;
         check_mode(&found, mode)?;
         // Results of a workbook: comma, BOM, CRLF (`contract.md` 4).
         let dialect = Dialect {
@@ -228,6 +231,14 @@ impl Source {
             on_disk: None,
             expected: None,
             done: None,
+        }
+    }
+
+    /// Whether it is a workbook of ours, whose cells stand as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        match &self.backend {
+            Backend::Text(_) => false,
+            Backend::Book(book) => book.is_plain(),
         }
     }
 
@@ -322,11 +333,12 @@ fn stamp(file: &File) -> Result<Stamp, Fault> {
     Ok((metadata.len(), metadata.modified().ok()))
 }
 
-fn check_mode(found: &Found, mode: Mode) -> Result<(), Fault> {
+fn check_mode(found: &Found, mode: Mode<'_>) -> Result<(), Fault> {
     match (mode, dialect::is_ours(&found.header)) {
         (Mode::Input, Some(title)) => Err(Fault::IsResultsFile(title.to_owned())),
         (Mode::Results, None) => Err(Fault::NotResults("topup_batch")),
-        (Mode::Input, None) | (Mode::Results, Some(_)) => Ok(()),
+        (Mode::Statement(_), Some(title)) => Err(Fault::IsOurResults(title.to_owned())),
+        (Mode::Input | Mode::Statement(_), None) | (Mode::Results, Some(_)) => Ok(()),
     }
 }
 

@@ -11,12 +11,14 @@ use zip::ZipArchive;
 
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
-use super::{Broken, CELL_BYTES_MAX, Cells, Columns, Fault, LineEnd, Mapping};
+use super::sheets::{choose_sheet, is_marked, range_header, xlsx_header};
+use super::source::Mode;
+use super::{Broken, CELL_BYTES_MAX, Cells, Fault, LineEnd, Mapping};
 use super::{below, hidden, xls};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
-const BYTES_MAX: usize = 256 << 20;
+pub(super) const BYTES_MAX: usize = 256 << 20;
 
 /// Digits that a spreadsheet keeps of a number; a longer one has lost some.
 const EXACT_DIGITS: usize = 15;
@@ -53,6 +55,8 @@ pub(super) struct Book {
     rows: Vec<(u64, usize)>,
     /// Columns of the header.
     width: usize,
+    /// Its cells stand as they are: what disarms a CSV's is not in them.
+    plain: bool,
     /// Next row to hand out.
     next: usize,
     /// Rows that a person does not see, as the sheet counts.
@@ -67,6 +71,7 @@ impl Book {
         packing: Packing,
         sheet: Option<&str>,
         map: &Mapping,
+        mode: Mode<'_>,
     ) -> Result<(Self, Found, String), Fault> {
         let mut tap = Tap::new(stream);
         let mut bytes = Vec::new();
@@ -80,20 +85,25 @@ impl Book {
             cells: Vec::new(),
             rows: Vec::new(),
             width: 0,
+            plain: false,
             next: 0,
             hidden: BTreeSet::new(),
             digest: tap.digest(),
         };
         // The reader of old workbooks indexes by what the file says of itself, which a damaged file lies about.
-        let read = catch_unwind(AssertUnwindSafe(|| book.read(&bytes, packing, sheet)));
+        let read = catch_unwind(AssertUnwindSafe(|| book.read(&bytes, packing, sheet, mode)));
         let picked = read.map_err(|_| damaged("it is damaged"))??;
-        let found = book.find_header(&picked, map)?;
+        let found = book.find_header(&picked, map, mode)?;
         book.refuse_hidden(&picked.name, found.line)?;
         Ok((book, found, picked.name))
     }
 
     pub(super) fn digest(&self) -> (u64, [u8; 32]) {
         self.digest
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Hands out the next filled row.
@@ -133,7 +143,7 @@ impl Book {
         Err(Fault::HiddenRows { sheet: sheet.to_owned(), rows, words, first })
     }
 
-    fn find_header(&mut self, picked: &Picked, map: &Mapping) -> Result<Found, Fault> {
+    fn find_header(&mut self, picked: &Picked, map: &Mapping, mode: Mode<'_>) -> Result<Found, Fault> {
         let mut cells = Cells::default();
         while let Some((line, _)) = self.next(&mut cells) {
             if cells.is_blank() {
@@ -141,9 +151,8 @@ impl Book {
             }
             let header: Vec<String> = cells.iter().map(str::to_owned).collect();
             self.width = header.len();
-            let columns = Columns::find(&header, line, map)?;
-            let (delimiter, line_end) = (',', LineEnd::CrLf);
-            let found = Found { delimiter, line_end, header, line, columns, skip: 0 };
+            let mut found = Found::at(line, ',', LineEnd::CrLf);
+            found.take_header(header, map, mode)?;
             return match dialect::with_phone_column(found) {
                 Err(Fault::NoPhoneColumn { .. }) if self.title_below(map).is_some() => {
                     let (below, title) = self.title_below(map).unwrap_or_default();
@@ -184,19 +193,26 @@ impl Book {
         Ok(())
     }
 
-    fn read(&mut self, bytes: &[u8], packing: Packing, sheet: Option<&str>) -> Result<Picked, Fault> {
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        packing: Packing,
+        sheet: Option<&str>,
+        mode: Mode<'_>,
+    ) -> Result<Picked, Fault> {
         match packing {
-            Packing::Ole => self.read_xls(bytes, sheet),
+            Packing::Ole => self.read_xls(bytes, sheet, mode),
             Packing::Zip => match open_document(bytes)? {
-                true => self.read_ods(bytes, sheet),
-                false => self.read_xlsx(bytes, sheet),
+                true => self.read_ods(bytes, sheet, mode),
+                false => self.read_xlsx(bytes, sheet, mode),
             },
         }
     }
 
-    fn read_xlsx(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+    fn read_xlsx(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let picked = choose_sheet(&mut book, sheet, mode, xlsx_header)?;
         self.hidden = hidden::of_xlsx(bytes, &picked.name).ok_or_else(unseen)?;
         let mut reader = book.worksheet_cells_reader(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         let mut last = None;
@@ -222,7 +238,7 @@ impl Book {
         Ok(picked)
     }
 
-    fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+    fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
         if xls::is_protected(bytes) {
             return Err(damaged("password"));
         }
@@ -232,16 +248,18 @@ impl Book {
             return Err(damaged("it is damaged, or its cells stand too far apart"));
         }
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let picked = choose_sheet(&mut book, sheet, mode, range_header)?;
         self.hidden = sheets.into_iter().nth(picked.place).ok_or_else(unseen)?.hidden;
         let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
         Ok(picked)
     }
 
-    fn read_ods(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+    fn read_ods(&mut self, bytes: &[u8], sheet: Option<&str>, mode: Mode<'_>) -> Result<Picked, Fault> {
         let mut book: Ods<_> = Ods::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.plain = is_marked(&book);
+        let picked = choose_sheet(&mut book, sheet, mode, range_header)?;
         self.hidden = hidden::of_ods(bytes, &picked.name).ok_or_else(unseen)?;
         let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
@@ -269,14 +287,14 @@ impl Book {
     }
 }
 
-fn too_large() -> Fault {
+pub(super) fn too_large() -> Fault {
     Fault::Workbook(format!(
-        "the workbook is larger than {} MiB unpacked; save the sheet as \"CSV UTF-8\"",
+        "the workbook is larger than {} MiB unpacked; save the sheet as \"CSV UTF-8\" (the results of a batch: status BATCH --results FILE.csv)",
         BYTES_MAX >> 20
     ))
 }
 
-fn damaged(what: &str) -> Fault {
+pub(super) fn damaged(what: &str) -> Fault {
     let what = what.to_lowercase();
     if what.contains("password") {
         return Fault::Workbook("the workbook is protected by a password; save it without one".to_owned());
@@ -321,8 +339,8 @@ fn check_elements(text: impl std::io::BufRead) -> Result<(), Fault> {
 }
 
 /// The sheet that is read.
-struct Picked {
-    name: String,
+pub(super) struct Picked {
+    pub(super) name: String,
     /// Among all sheets of the workbook, from 0.
     place: usize,
     /// The others, for a message.
@@ -343,7 +361,7 @@ impl Picked {
 }
 
 /// The named sheet, else the first that a person sees.
-fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<Picked, Fault> {
+pub(super) fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<Picked, Fault> {
     let tables = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
     let picked = match named {
         Some(name) => tables().find(|sheet| sheet.name == name),

@@ -215,7 +215,7 @@ impl Sending<'_> {
         up_to: Option<RowNumber>,
         clearances: Clearances,
     ) -> Result<(Engine, Ended), Stop> {
-        let selection = Selection { up_to, retry: self.terms.retry.clone() };
+        let selection = Selection { up_to, retry: self.terms.retry.clone(), recheck: None };
         let leg = Leg { mode, settle_for: self.terms.settle_for, selection, clearances };
         work(self.session, self.settings, self.preflights, leg, self.front).await
     }

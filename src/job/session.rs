@@ -33,6 +33,8 @@ pub struct Selection {
     pub up_to: Option<RowNumber>,
     /// Only these rows, and those of them that failed in a way that a retry may send again.
     pub retry: Option<RowSet>,
+    /// Rows that succeeded from this time on, to be asked about again.
+    pub recheck: Option<WallTime>,
 }
 
 /// One engine run.
@@ -320,6 +322,8 @@ impl Rows for LedgerRows<'_> {
                 } else {
                     self.ledger.open_page_of(self.batch.id, &entry.account, after, limit)?
                 }
+            } else if let Some(since) = self.selection.recheck {
+                self.ledger.succeeded_page(self.batch.id, &entry.account, since, after, limit)?
             } else if retry {
                 self.ledger.sendable_page(self.batch.id, &entry.account, after, limit)?
             } else {
@@ -330,7 +334,8 @@ impl Rows for LedgerRows<'_> {
             let beyond = self.selection.up_to.zip(last).is_some_and(|(end, last)| !open && last >= end);
             let mut rows = Vec::new();
             for row in page.into_iter().filter(|row| open || self.chosen(row)) {
-                let ahead = if !open && is_rebuilt(self.ledger, self.batch.id, &row)? { AHEAD } else { 0 };
+                let to_send = !open && self.selection.recheck.is_none();
+                let ahead = if to_send && is_rebuilt(self.ledger, self.batch.id, &row)? { AHEAD } else { 0 };
                 let verify = retry && row.state.submits > 0;
                 if let Some(order) = row.order {
                     rows.push(Loaded { order, topup: row.state, verify, ahead });

@@ -67,6 +67,17 @@ pub enum LedgerError {
         /// The system's words.
         why: String,
     },
+    /// The private temporary database beside it failed.
+    #[error(
+        "a temporary file in {} cannot be used: {why}; free some space there, or name another folder as TMPDIR. Nothing was changed",
+        .folder.display()
+    )]
+    Scratch {
+        /// Where temporary files go.
+        folder: PathBuf,
+        /// The system's words.
+        why: String,
+    },
     /// Another process kept it longer than we wait.
     #[error("the ledger {} is busy: another process is writing it; try again", .path.display())]
     Busy {

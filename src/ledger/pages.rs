@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::read::{ROW, after_row, raw_row};
 use super::record::{BatchId, signed, unsigned};
 use super::{Ledger, LedgerError};
-use crate::domain::{AccountId, RowNumber};
+use crate::domain::{AccountId, RowNumber, WallTime};
 use crate::lifecycle::StoredRow;
 
 const COUNT_READY: &str =
@@ -25,6 +25,12 @@ const OPEN_PAGE: &str = "INDEXED BY rows_open WHERE open = 1 AND (batch, row) > 
 
 const OPEN_PAGE_OF: &str = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
      AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY row LIMIT ?5";
+
+/// A row changes no earlier than it succeeds.
+const SUCCEEDED_PAGE: &str =
+    "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+     AND phase = 'succeeded' AND changed_at >= ?4
+     AND json_extract(state, '$.final_at') >= ?4 AND row > ?5 ORDER BY row LIMIT ?6";
 
 /// Two walks through short indexes, merged by row; asked for at once they would be one through all rows.
 fn unsettled_page_of() -> String {
@@ -119,6 +125,33 @@ impl Ledger {
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let (kind, tag) = (account.kind.as_str(), account.tag());
         self.rows(&unsettled_page_of(), params![batch.0, kind, tag, after_row(after), limit])
+    }
+
+    /// Up to `limit` rows of this account that succeeded at `since` or later, after `after`, in row order.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn succeeded_page(
+        &self,
+        batch: BatchId,
+        account: &AccountId,
+        since: WallTime,
+        after: Option<RowNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let (kind, tag) = (account.kind.as_str(), account.tag());
+        self.rows(SUCCEEDED_PAGE, params![batch.0, kind, tag, since.0, after_row(after), limit])
+    }
+
+    /// Whether any row of a batch succeeded at `since` or later.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn succeeded_since(&self, batch: BatchId, since: WallTime) -> Result<bool, LedgerError> {
+        let sql =
+            "SELECT EXISTS(SELECT 1 FROM rows WHERE batch = ?1 AND phase = 'succeeded' AND changed_at >= ?2
+                    AND json_extract(state, '$.final_at') >= ?2)";
+        self.sql(|conn| conn.query_row(sql, params![batch.0, since.0], |row| row.get(0)))
     }
 
     /// Hands over every row of a batch that is still to be sent, those of one account after the other, as they

@@ -38,7 +38,8 @@ pub enum BatchEvent {
         /// When, by both clocks.
         at: Now,
         /// The settings it worked with, by their keys in the configuration (a provider's under
-        /// `providers.<name>.`); no secret.
+        /// `providers.<name>.`); no secret. Runs on record since before settings were kept have none.
+        #[serde(default)]
         settings: BTreeMap<String, String>,
     },
     /// It ended in order.

@@ -69,9 +69,9 @@ fn place(path: &Path) -> Result<PathBuf, ReportFileError> {
     target(path).map_err(|error| {
         let why = match error {
             super::ResultsFileError::Io { why, .. } => why,
-            other @ (super::ResultsFileError::Foreign { .. } | super::ResultsFileError::Ledger(_)) => {
-                other.to_string()
-            }
+            other @ (super::ResultsFileError::Foreign { .. }
+            | super::ResultsFileError::TooLarge { .. }
+            | super::ResultsFileError::Ledger(_)) => other.to_string(),
         };
         ReportFileError::Io { path: path.to_owned(), why }
     })

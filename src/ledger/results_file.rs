@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{BatchId, Ledger, LedgerError};
+use super::{BatchId, BatchInfo, Ledger, LedgerError, results_book};
 use crate::domain::{BatchName, restore};
-use crate::report::ResultsWriter;
+use crate::report::{BOOK_COLUMNS_MAX, BOOK_ROWS_MAX, RESULT_COLUMNS, ResultsWriter};
 
 /// How much of an existing file is read to tell whose it is: a header and one row, with cells far longer than
 /// any we admit.
@@ -24,6 +24,19 @@ pub enum ResultsFileError {
         /// The batch.
         batch: BatchName,
     },
+    /// More rows or columns than a workbook's sheet holds.
+    #[error(
+        "{} cannot hold {rows} rows of {columns} columns: a sheet ends at {BOOK_ROWS_MAX} rows and {BOOK_COLUMNS_MAX} columns; name a .csv file",
+        .path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Rows of the batch.
+        rows: u64,
+        /// Columns of its results.
+        columns: usize,
+    },
     /// The file or its folder cannot be used.
     #[error("the results file {} cannot be written: {why}", .path.display())]
     Io {
@@ -38,7 +51,7 @@ pub enum ResultsFileError {
 }
 
 impl ResultsFileError {
-    fn io(path: &Path, error: &io::Error) -> Self {
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         Self::Io { path: path.to_owned(), why: error.to_string() }
     }
 }
@@ -53,8 +66,21 @@ pub fn results_path_is_ours(path: &Path, batch: &BatchName) -> Result<(), Result
     check(&path, batch).map(|_| ())
 }
 
+/// Whether the results of so many rows, of an input with so many columns, fit the kind of file that `path` asks
+/// for: `.xlsx` is a workbook, every other ending CSV.
+///
+/// # Errors
+/// [`ResultsFileError::TooLarge`].
+pub fn results_fit(path: &Path, rows: u64, columns: usize) -> Result<(), ResultsFileError> {
+    let columns = columns.saturating_add(RESULT_COLUMNS.len());
+    if results_book::is_workbook(path) && (rows > BOOK_ROWS_MAX || columns > BOOK_COLUMNS_MAX) {
+        return Err(ResultsFileError::TooLarge { path: path.to_owned(), rows, columns });
+    }
+    Ok(())
+}
+
 /// Writes the results of a batch, as they stand at one moment, to a temporary file in the same folder (0600),
-/// syncs it and renames it. A reader sees the old file or the new one, whole.
+/// syncs it and renames it: a workbook if the path ends in `.xlsx`, else CSV. A reader sees the old file or the new one, whole.
 ///
 /// # Errors
 /// [`ResultsFileError`].
@@ -63,23 +89,38 @@ pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Resul
     let fail = |e: io::Error| ResultsFileError::io(&path, &e);
     let folder = folder(&path);
     let info = ledger.batch(batch)?;
+    results_fit(&path, info.rows, info.header.len())?;
     check(&path, &info.name)?;
     let temporary = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(&folder);
     let mut temporary = temporary.map_err(fail)?;
-    ledger.snapshot(|ledger| {
-        let out = BufWriter::new(temporary.as_file_mut());
-        let view = ledger.run_view(batch)?;
-        let mut writer =
-            ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
-        ledger.stream_rows(batch, |row| writer.write(row).map_err(fail))?;
-        writer.finish().and_then(|mut out| out.flush()).map_err(fail)
-    })?;
+    if results_book::is_workbook(&path) {
+        results_book::write(ledger, &info, &path, &folder, temporary.as_file_mut())?;
+    } else {
+        write_csv(ledger, &info, &path, temporary.as_file_mut())?;
+    }
     temporary.as_file().sync_all().map_err(fail)?;
     // Looked at again: the rows may have taken minutes.
     let renamed =
         if check(&path, &info.name)? { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
     renamed.map_err(|e| fail(e.error))?;
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(fail)
+}
+
+fn write_csv(
+    ledger: &Ledger,
+    info: &BatchInfo,
+    path: &Path,
+    file: &mut File,
+) -> Result<(), ResultsFileError> {
+    let fail = |e: io::Error| ResultsFileError::io(path, &e);
+    ledger.snapshot(|ledger| {
+        let out = BufWriter::new(file);
+        let view = ledger.run_view(info.id)?;
+        let mut writer =
+            ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
+        ledger.stream_rows(info.id, |row| writer.write(row).map_err(fail))?;
+        writer.finish().and_then(|mut out| out.flush()).map_err(fail)
+    })
 }
 
 /// Where a path leads: a symbolic link is written through, not replaced.
@@ -115,11 +156,15 @@ fn check(path: &Path, batch: &BatchName) -> Result<bool, ResultsFileError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(ResultsFileError::io(path, &e)),
     }
-    let file = File::open(path).map_err(|e| ResultsFileError::io(path, &e))?;
-    match batch_of(BufReader::new(file)) {
+    let io = |e: io::Error| ResultsFileError::io(path, &e);
+    let named = match results_book::batch_of(path).map_err(io)? {
+        Some(named) => Ok(named),
+        None => batch_of(BufReader::new(File::open(path).map_err(io)?)),
+    };
+    match named {
         Ok(Some(name)) if name == batch.as_str() => Ok(true),
         Ok(_) => Err(foreign()),
-        Err(e) => Err(ResultsFileError::io(path, &e)),
+        Err(e) => Err(io(e)),
     }
 }
 

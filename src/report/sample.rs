@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::lifecycle::{StoredRow, TopUp};
 
 /// A good row: 20000 VND of airtime through `vietnam`, operator `VTL`.
-pub(super) fn airtime_row(row: u64) -> StoredRow {
+pub(in crate::report) fn airtime_row(row: u64) -> StoredRow {
     StoredRow {
         row: RowNumber(row),
         line: row + 1,
@@ -32,7 +32,7 @@ pub(super) fn airtime_row(row: u64) -> StoredRow {
 }
 
 /// A good row: product 23 through `china`, at most 50.
-pub(super) fn data_row(row: u64) -> StoredRow {
+pub(in crate::report) fn data_row(row: u64) -> StoredRow {
     let mut stored = airtime_row(row);
     if let Some(order) = &mut stored.order {
         order.provider = "china".to_owned();
@@ -47,7 +47,7 @@ pub(super) fn data_row(row: u64) -> StoredRow {
 }
 
 /// A halt of a provider, or of one operator of it.
-pub(super) fn halt(provider: &str, operator: Option<&str>, reason: Reason) -> ProviderHalt {
+pub(in crate::report) fn halt(provider: &str, operator: Option<&str>, reason: Reason) -> ProviderHalt {
     ProviderHalt {
         provider: provider.to_owned(),
         halt: Halt {

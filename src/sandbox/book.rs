@@ -45,7 +45,19 @@ pub struct Order {
     pub at: Micros,
     settles_at: Micros,
     settles_well: bool,
+    reverses_at: Option<Micros>,
     code: String,
+}
+
+/// How a charged order goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Fate {
+    /// How long it stays open.
+    pub settle: Duration,
+    /// Whether it is completed then.
+    pub well: bool,
+    /// How long after that it is given back.
+    pub reverse: Option<Duration>,
 }
 
 /// The end of an order, for whoever tells the client.
@@ -85,7 +97,7 @@ impl Book {
         let mut lines = Vec::new();
         let log = Log::open(path, |line| match line.event.as_str() {
             "request" => requests(&line),
-            "charge" | "complete" | "fail" => lines.push(line),
+            "charge" | "complete" | "fail" | "reverse" => lines.push(line),
             _ => {}
         })?;
         let mut book = Book {
@@ -114,6 +126,10 @@ impl Book {
         let provider = Provider::named(&line.provider)?;
         let at = clock::read(&line.at)?;
         let known = self.by_reference.get(&(provider, line.reference.clone())).copied();
+        if let (Some(place), true) = (known, line.event == "reverse") {
+            self.give_back(place);
+            return Some(());
+        }
         if let (Some(place), true) = (known, line.event != "charge") {
             self.end(place, line.event == "complete", at);
             return Some(());
@@ -131,8 +147,10 @@ impl Book {
         };
         let settles_at = if charged { clock::read(line.settles_at.as_deref()?)? } else { at };
         let settles_well = line.settles_as.as_deref() == Some("complete");
+        let reverses_at = line.reverses_at.as_deref().and_then(clock::read);
         let state = if charged { State::Open } else { State::Failed };
-        self.enter(Order { wanted, state, charged, at, settles_at, settles_well, code: line.code.clone() });
+        let code = line.code.clone();
+        self.enter(Order { wanted, state, charged, at, settles_at, settles_well, reverses_at, code });
         Some(())
     }
 
@@ -195,19 +213,15 @@ impl Book {
     ///
     /// # Errors
     /// The log cannot be written; then nothing was charged, or the order is open.
-    pub fn charge(
-        &mut self,
-        wanted: &Wanted,
-        code: &str,
-        now: Micros,
-        settle: (Duration, bool),
-    ) -> io::Result<()> {
-        let (wait, settles_well) = settle;
-        let settles_at = clock::later(now, wait);
+    pub fn charge(&mut self, wanted: &Wanted, code: &str, now: Micros, fate: Fate) -> io::Result<()> {
+        let settles_well = fate.well;
+        let settles_at = clock::later(now, fate.settle);
+        let reverses_at = fate.reverse.map(|wait| clock::later(settles_at, wait));
         let rest = self.balance(wanted.provider).saturating_sub(wanted.amount);
         let line = Line {
             settles_at: Some(clock::written(settles_at)),
             settles_as: Some(if settles_well { "complete" } else { "fail" }.to_owned()),
+            reverses_at: reverses_at.map(clock::written),
             balance: money::shown(rest, wanted.provider.currency().1),
             ..line_of(wanted, "charge", code, now)
         };
@@ -219,6 +233,7 @@ impl Book {
             at: now,
             settles_at,
             settles_well,
+            reverses_at,
             code: code.to_owned(),
         };
         self.enter(order);
@@ -238,6 +253,7 @@ impl Book {
             at: now,
             settles_at: now,
             settles_well: false,
+            reverses_at: None,
             code: code.to_owned(),
         });
         self.tell(wanted, false, now);
@@ -255,14 +271,23 @@ impl Book {
                 continue;
             };
             let provider = order.wanted.provider;
-            let well = order.settles_well;
+            let reversal = order.state == State::Completed;
+            let well = order.settles_well && !reversal;
             let refund = if well { 0 } else { order.wanted.amount };
             let rest = self.balance(provider).saturating_add(refund);
-            let event = if well { "complete" } else { "fail" };
+            let event = match (reversal, well) {
+                (true, _) => "reverse",
+                (false, true) => "complete",
+                (false, false) => "fail",
+            };
             let mut line = line_of(&order.wanted, event, &order.code, now);
             line.balance = money::shown(rest, provider.currency().1);
             self.log.write(&line)?;
-            self.end(place, well, now);
+            if reversal {
+                self.give_back(place);
+            } else {
+                self.end(place, well, now);
+            }
         }
         Ok(())
     }
@@ -288,6 +313,9 @@ impl Book {
         };
         order.state = if well { State::Completed } else { State::Failed };
         self.due.remove(&(order.settles_at, place));
+        if let Some(at) = order.reverses_at.filter(|_| well) {
+            self.due.insert((at, place));
+        }
         let wanted = order.wanted.clone();
         if !well {
             let rest = self.balance(wanted.provider).saturating_add(wanted.amount);
@@ -301,6 +329,20 @@ impl Book {
             self.open.insert(phone, open);
         }
         self.tell(&wanted, well, now);
+    }
+
+    /// A completed order is given back. Nobody calls back about it.
+    fn give_back(&mut self, place: usize) {
+        let Some(order) = self.orders.get_mut(place).filter(|order| order.state == State::Completed) else {
+            return;
+        };
+        order.state = State::Failed;
+        if let Some(at) = order.reverses_at {
+            self.due.remove(&(at, place));
+        }
+        let (provider, amount) = (order.wanted.provider, order.wanted.amount);
+        let rest = self.balance(provider).saturating_add(amount);
+        self.balances.insert(provider, rest);
     }
 
     fn tell(&mut self, wanted: &Wanted, completed: bool, at: Micros) {

@@ -61,6 +61,8 @@ pub struct Faults {
     pub(super) lookup_drop: Rate,
     pub(super) lookup_502: Rate,
     pub(super) lookup_truncate: Rate,
+    pub(super) reverse: Rate,
+    pub(super) reverse_after: Duration,
     pub(super) late_by: Duration,
     pub(super) latency: Duration,
     pub(super) latency_jitter: Duration,
@@ -99,6 +101,8 @@ impl Default for Faults {
             lookup_drop: never,
             lookup_502: never,
             lookup_truncate: never,
+            reverse: never,
+            reverse_after: Duration::from_secs(2),
             late_by: Duration::from_secs(30),
             latency: Duration::ZERO,
             latency_jitter: Duration::ZERO,
@@ -137,6 +141,8 @@ pub(super) const KEYS: &[&str] = &[
     "lookup_drop",
     "lookup_502",
     "lookup_truncate",
+    "reverse",
+    "reverse_after",
     "late_by",
     "latency",
     "latency_jitter",
@@ -181,6 +187,7 @@ impl Faults {
     /// | `pending` | charged, still open, settles `settle` (2s) later; `pending_fail` percent of them fail |
     /// | `failed` | taken and failed at once, nothing charged |
     /// | `ambiguous` | an unclear code; one half is charged, the other is not |
+    /// | `reverse` | completed, and given back `reverse_after` (2s) later: look-ups say failed from then on |
     /// | `lookup_drop`, `lookup_502`, `lookup_truncate` | the same for every call that is not a submit |
     ///
     /// Times (`20ms`, `2s`, `10m`, `48h`, `3d`):
@@ -282,12 +289,14 @@ impl Faults {
             "lookup_drop" => &mut self.lookup_drop,
             "lookup_502" => &mut self.lookup_502,
             "lookup_truncate" => &mut self.lookup_truncate,
+            "reverse" => &mut self.reverse,
             _ => return None,
         })
     }
 
     fn time_named(&mut self, key: &str) -> Option<&mut Duration> {
         Some(match key {
+            "reverse_after" => &mut self.reverse_after,
             "late_by" => &mut self.late_by,
             "latency" => &mut self.latency,
             "latency_jitter" => &mut self.latency_jitter,

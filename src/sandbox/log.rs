@@ -13,7 +13,7 @@ pub struct Line {
     pub at: String,
     /// `tutom`, `connect-topup` or `paynicorn`.
     pub provider: String,
-    /// `request`, `charge`, `refuse`, `complete`, `fail` or `malformed`.
+    /// `request`, `charge`, `refuse`, `complete`, `fail`, `reverse` or `malformed`.
     pub event: String,
     /// The call, such as `OrderCreate`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -58,6 +58,9 @@ pub struct Line {
     /// Of a `charge`: `complete` or `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settles_as: Option<String>,
+    /// Of a `charge`: when what was completed is given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses_at: Option<String>,
 }
 
 /// Far beyond any line that is written here; bounds what a foreign file can make a start read at once.

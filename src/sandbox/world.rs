@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::book::{Book, Wanted};
+use super::book::{Book, Fate, Wanted};
 use super::clock::{self, Micros};
 use super::dice::Dice;
 use super::faults::{ByProvider, Faults, Rate};
@@ -318,7 +318,10 @@ impl World {
         if self.book.balance(wanted.provider) < wanted.amount {
             return Ok(Done::Insufficient);
         }
-        self.book.charge(wanted, code, now, settle).map(|()| Done::Taken)
+        let dice = Dice::new(self.seed, "reverse", &wanted.reference, 1);
+        let reverse = dice.hit("reverse", self.faults.reverse).then_some(self.faults.reverse_after);
+        let fate = Fate { settle: settle.0, well: settle.1, reverse };
+        self.book.charge(wanted, code, now, fate).map(|()| Done::Taken)
     }
 
     /// Writes down a request that breaks the document.

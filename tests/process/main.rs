@@ -11,6 +11,7 @@
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
 mod between;
+mod books;
 mod caps;
 mod checker;
 mod checks;
@@ -29,6 +30,7 @@ mod privacy;
 mod program;
 mod proofs;
 mod rates;
+mod rechecks;
 mod report;
 mod retry;
 mod rows;
@@ -36,4 +38,5 @@ mod screens;
 mod setup;
 mod signals;
 mod sound;
+mod workbooks;
 mod world;

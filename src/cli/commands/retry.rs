@@ -70,7 +70,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metric
     if is_same_file(&results, &args.results_file) {
         return Err(Stop::refused("-o names the file that is retried; name another one"));
     }
-    results_can_be_written(&results, &info.name)?;
+    results_can_be_written(&results, &info.name, (info.rows, info.header.len()))?;
     let mut preflights = Preflights::default();
     let choice = work.choose(&ledger, &info, &mut preflights).await?;
     let standing = Standing::of(&ledger, &info)?;
@@ -115,7 +115,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// The next free `<stem>.results-N.csv` beside the file.
 fn next_results_path(file: &Path) -> PathBuf {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = name.strip_suffix(".csv").unwrap_or(&name);
+    let stem = [".csv", ".xlsx"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
     let stem = match stem.rsplit_once(".results") {
         Some((stem, "")) => stem,
         Some((stem, number)) if number.strip_prefix('-').is_some_and(|n| n.parse::<u32>().is_ok()) => stem,

@@ -71,7 +71,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) 
         true => results,
         false => info.results_path.clone(),
     });
-    results_can_be_written(&results, &info.name)?;
+    results_can_be_written(&results, &info.name, (info.rows, info.header.len()))?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     guards::refuse_repeats(&session, repeats).await?;
     let sending = Sending {
@@ -313,7 +313,8 @@ impl Fresh<'_> {
                 survey.totals.invalid_rows()
             )));
         }
-        results_can_be_written(self.results, &self.input.batch)?;
+        let shape = (survey.totals.rows, survey.header.len());
+        results_can_be_written(self.results, &self.input.batch, shape)?;
         let amounts = Amounts::of(&survey);
         confirm(&amounts, self.context, &self.args.send)?;
         let source =

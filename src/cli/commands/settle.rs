@@ -9,12 +9,13 @@ use serde_json::json;
 use crate::cli::args::{GlobalArgs, SettleArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::metrics::Metrics;
+use crate::cli::plan::counted;
 use crate::cli::sending::Screen;
 use crate::cli::wrapup::{tell_json, wrap_up};
-use crate::domain::Reason;
-use crate::engine::{Clearances, Mode};
+use crate::domain::{Reason, WallTime};
+use crate::engine::{Clearances, Mode, Rechecks};
 use crate::job::{Exit, Leg, Preflights, Selection, Session, Stop, work};
-use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_path_is_ours};
+use crate::ledger::{BatchInfo, Ledger, LedgerLock, results_fit, results_path_is_ours};
 use crate::run::Ended;
 
 /// `settle`.
@@ -28,13 +29,18 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metr
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
     };
+    let since = args.recheck.map(|span| {
+        let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        WallTime(context.clock.now().wall.0.saturating_sub(micros))
+    });
     let named = args.batch.as_deref().map(|name| context.find_batch(&reader, name)).transpose()?;
     let batches = match named {
         Some(batch) => vec![batch],
         None => {
             let mut open = Vec::new();
             for batch in reader.batches()?.into_iter().filter(|batch| batch.sandbox == context.sandbox) {
-                if reader.open_rows(batch.id)? > 0 {
+                let again = since.map_or(Ok(false), |since| reader.succeeded_since(batch.id, since))?;
+                if again || reader.open_rows(batch.id)? > 0 {
                     open.push(batch);
                 }
             }
@@ -44,11 +50,14 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metr
     drop(reader);
     if batches.len() > 1 && args.finish.results.is_some() {
         return Err(Stop::refused(
-            "-o names one file, and there are several batches with open rows; name the batch",
+            "-o names one file, and there are several batches to look after; name the batch",
         ));
     }
     if batches.is_empty() {
-        context.terminal.say("No batch has open rows: nothing to settle.");
+        context.terminal.say(match since {
+            None => "No batch has open rows: nothing to settle.",
+            Some(_) => "No batch has open rows or rows that succeeded in that time: nothing to ask.",
+        });
         return Ok(Exit::Success);
     }
     if batches.len() > 1 {
@@ -59,7 +68,7 @@ pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metr
     let lock = Arc::new(lock);
     let mut exit = Exit::Success;
     for batch in batches {
-        let one = settle_one(&context, args, batch, Arc::clone(&lock)).await?;
+        let one = settle_one(&context, args, batch, since, Arc::clone(&lock)).await?;
         exit = exit.and(one);
         if one == Exit::Interrupted {
             break;
@@ -76,10 +85,13 @@ async fn settle_one(
     context: &Context,
     args: &SettleArgs,
     batch: BatchInfo,
+    since: Option<WallTime>,
     lock: Arc<LedgerLock>,
 ) -> Result<Exit, Stop> {
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
-    results_path_is_ours(&results, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
+    results_path_is_ours(&results, &batch.name)
+        .and_then(|()| results_fit(&results, batch.rows, batch.header.len()))
+        .map_err(|e| Stop::refused(e.to_string()))?;
     let ledger = Ledger::open(lock.ledger())?;
     let open = ledger.open_rows(batch.id)?;
     context.terminal.say(&format!("Settling batch {}: {open} open rows", batch.name));
@@ -92,9 +104,22 @@ async fn settle_one(
     };
     let settings = context.settings()?;
     let mut screen = Screen::watching(context);
-    let done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
+    let mut done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
+    let mut found = Exit::Success;
+    if let (Some(since), Ok((_, Ended::Over))) = (since, &done) {
+        let leg = Leg {
+            mode: Mode::Recheck,
+            settle_for: args.finish.settle_for,
+            selection: Selection { recheck: Some(since), ..Selection::default() },
+            clearances: Clearances::new(),
+        };
+        done = work(&mut session, settings, &Preflights::default(), leg, &mut screen).await;
+        if let Ok((engine, _)) = &done {
+            found = tell_rechecks(context, engine.rechecks());
+        }
+    }
     let (also, reason) = match &done {
-        Ok((_, Ended::Over)) => (Exit::Success, None),
+        Ok((_, Ended::Over)) => (found, None),
         Ok((_, Ended::Drained | Ended::Left)) => (Exit::Interrupted, Some(Reason::Interrupted)),
         Err(stop) => {
             context.terminal.complain(&format!("bulk-topup: {}", stop.message));
@@ -102,4 +127,26 @@ async fn settle_one(
         }
     };
     wrap_up(context, &session, also, reason, &results).await
+}
+
+/// Tells what asking again came to. A reversal ends with 3, as a difference of `reconcile` does: the provider says
+/// that an order failed, whatever the row's own word stays.
+fn tell_rechecks(context: &Context, found: Rechecks) -> Exit {
+    let Rechecks { confirmed, contradicted, not_known, unanswered, not_askable } = found;
+    let parts = [
+        (confirmed, "confirmed"),
+        (contradicted, "CONTRADICTED"),
+        (not_known, "not known to the provider any more, which proves nothing"),
+        (unanswered, "without an answer"),
+        (not_askable, "cannot be asked about"),
+    ];
+    let told: Vec<String> =
+        parts.iter().filter(|(rows, _)| *rows > 0).map(|(rows, words)| format!("{rows} {words}")).collect();
+    let text = format!("Asked again about {}: {}", counted(found.rows()), told.join(", "));
+    if contradicted > 0 {
+        context.terminal.complain(&text);
+        return Exit::SomeFailed;
+    }
+    context.terminal.say(text.trim_end_matches(": "));
+    Exit::Success
 }

@@ -13,7 +13,9 @@ fn every_key_is_read_and_documented() {
             "checksum" => "sha1",
             "rate" => "40/s",
             key if key.starts_with("callback") => "http://127.0.0.1:80/x",
-            key if key.contains("late") && key != "late" || ["settle", "not_found_for"].contains(&key) => {
+            key if key.contains("late") && key != "late"
+                || ["settle", "not_found_for", "reverse_after"].contains(&key) =>
+            {
                 "20ms"
             }
             _ => "1",

@@ -14,7 +14,7 @@ use crate::cli::context::{Context, Needs};
 use crate::domain::RowNumber;
 use crate::job::Exit;
 use crate::job::Stop;
-use crate::ledger::{BatchInfo, Ledger, results_path_is_ours, write_results_file};
+use crate::ledger::{BatchInfo, Ledger, results_fit, results_path_is_ours, write_results_file};
 
 /// Between two looks of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -52,10 +52,9 @@ pub async fn status(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Stop
         }
         (Some(batch), Some(row), _) => history::history(&context, &ledger, &batch, RowNumber(row.get())),
         (Some(batch), None, Some(path)) => {
-            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xlsx")) {
-                return Err(Stop::refused("results are written as .csv in this version; name a .csv file"));
-            }
-            results_path_is_ours(path, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
+            results_path_is_ours(path, &batch.name)
+                .and_then(|()| results_fit(path, batch.rows, batch.header.len()))
+                .map_err(|e| Stop::refused(e.to_string()))?;
             write_results_file(&ledger, batch.id, path)?;
             context.terminal.say(&format!("Results  {}", path.display()));
             Ok(Exit::Success)
