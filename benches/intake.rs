@@ -1,5 +1,4 @@
 //! The pure parts of reading a file: phone cells, amount cells, headers, records, and a row judged.
-#![expect(missing_docs, reason = "criterion's macros make functions")]
 #![expect(clippy::unwrap_used, reason = "a bench stops at a fault")]
 
 use std::hint::black_box;

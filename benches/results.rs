@@ -1,5 +1,4 @@
 //! One line of a results file, from a row as the ledger keeps it.
-#![expect(missing_docs, reason = "criterion's macros make functions")]
 #![expect(clippy::unwrap_used, reason = "a bench stops at a fault")]
 
 use std::hint::black_box;
