@@ -16,11 +16,11 @@ const COUNT_OPEN: &str = "SELECT count(*) FROM rows INDEXED BY rows_open WHERE b
 
 const READY_ROWS: &str = "INDEXED BY rows_ready WHERE batch = ?1 AND phase = 'ready'";
 
+// Without INDEXED BY, SQLite would walk through all rows of the batch: it knows nothing of how many are left.
 const READY_PAGE: &str =
-    "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+    "INDEXED BY rows_ready WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
      AND phase = 'ready' AND row > ?4 ORDER BY row LIMIT ?5";
 
-/// Without INDEXED BY, SQLite would walk through all rows of the batch.
 const OPEN_PAGE: &str = "INDEXED BY rows_open WHERE open = 1 AND (batch, row) > (?1, ?2) AND batch <= ?3 ORDER BY batch, row LIMIT ?4";
 
 const OPEN_PAGE_OF: &str = "INDEXED BY rows_open WHERE batch = ?1 AND open = 1 AND row > ?4
