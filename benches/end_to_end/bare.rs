@@ -53,7 +53,8 @@ async fn row_of(race: &Race, row: u64, kept: &reqwest::Client, submits: &reqwest
             let api = format!("http://{addr}/trade/topup/api");
             if race.shape.looks_up() {
                 let body = format!(r#"{{"countryCode":"NG","nationalPhoneNo":"0{phone}"}}"#);
-                let asked = kept.post(format!("{api}/queryOperatorCode")).header(CONTENT_TYPE, "application/json");
+                let asked =
+                    kept.post(format!("{api}/queryOperatorCode")).header(CONTENT_TYPE, "application/json");
                 expect(asked.body(body), "NG_MTN").await;
             }
             let body = format!(

@@ -4,15 +4,14 @@
 use std::time::{Duration, Instant};
 
 use bulk_topup::domain::{
-    BatchName, Catalogue, Country, Currency, Goods, Money, Now, Order, PhoneNumber, RowNumber, Secret, WallTime,
+    BatchName, Catalogue, Country, Currency, Goods, Money, Now, Order, PhoneNumber, RowNumber, Secret,
+    WallTime,
 };
 use bulk_topup::engine::{
     Clearance, Clearances, Engine, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode, Notice, Rate,
     RunConfig,
 };
-use bulk_topup::ledger::{
-    AdmittedRow, BatchId, Ledger, LedgerError, NewBatch, Writer, write_results_file,
-};
+use bulk_topup::ledger::{AdmittedRow, BatchId, Ledger, LedgerError, NewBatch, Writer, write_results_file};
 use bulk_topup::lifecycle::{FollowPolicy, TopUp};
 use bulk_topup::net::{Client, NetOptions};
 use bulk_topup::protocol::Codec;
@@ -126,7 +125,8 @@ pub fn run(race: &Race) -> f64 {
         state: TopUp::ready(),
         notes: Vec::new(),
     };
-    let batch = ledger.admit(&new_batch(&name), (1..=race.rows).map(|row| Ok::<_, ()>(admitted(row)))).unwrap();
+    let batch =
+        ledger.admit(&new_batch(&name), (1..=race.rows).map(|row| Ok::<_, ()>(admitted(row)))).unwrap();
     let writer = Writer::start(&path).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async {

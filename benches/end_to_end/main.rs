@@ -16,6 +16,7 @@ mod provider;
 mod script;
 mod shape;
 
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use shape::{Race, Shape};
@@ -75,56 +76,98 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// What a contestant took: from its start to its end, and from the first request to the last answer.
+#[derive(Clone, Copy)]
+struct Took {
+    whole: f64,
+    sending: f64,
+}
+
+/// Runs a contestant and asks the provider how long it was busy with it.
+fn timed(race: &Race, contestant: impl FnOnce() -> f64) -> Took {
+    let whole = contestant();
+    Took { whole, sending: span(&race.addr) }
+}
+
+fn span(addr: &str) -> f64 {
+    let mut stream = std::net::TcpStream::connect(addr).unwrap();
+    stream.write_all(b"GET /span HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    told.rsplit("\r\n\r\n").next().unwrap().parse().unwrap()
+}
+
+/// One line of the table, round by round.
+#[derive(Default)]
+struct Line {
+    ours: Vec<Took>,
+    bare: Vec<Took>,
+    script: Vec<Took>,
+}
+
+impl Line {
+    fn race(race: &Race, rounds: u32, python: Option<&str>) -> Self {
+        let ours = || match race.shape {
+            Shape::Submits => rerun("library", race),
+            Shape::Paynicorn | Shape::ConnectTopup | Shape::Tutom => program::run(race),
+        };
+        let mut line = Self::default();
+        for round in 0..rounds {
+            // Whoever comes second meets another machine: they take turns.
+            if round % 2 == 0 {
+                line.ours.push(timed(race, ours));
+                line.bare.push(timed(race, || rerun("bare", race)));
+            } else {
+                line.bare.push(timed(race, || rerun("bare", race)));
+                line.ours.push(timed(race, ours));
+            }
+            if let Some(python) = python {
+                line.script.push(timed(race, || script::run(python, race)));
+            }
+        }
+        line
+    }
+
+    fn ratio(&self, others: &[Took], of: fn(&Took) -> f64) -> String {
+        let ratios: Vec<f64> = self.ours.iter().zip(others).map(|(own, other)| of(other) / of(own)).collect();
+        if ratios.is_empty() {
+            return "no aiohttp".to_owned();
+        }
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        format!("{:.2} ({least:.2}-{most:.2})", median(ratios))
+    }
+}
+
 fn compare() {
     let rows: u64 = setting("BENCH_ROWS", "20000").parse().unwrap();
     let rounds: u32 = setting("BENCH_ROUNDS", "5").parse().unwrap();
     let python = script::python(&setting("BENCH_PYTHON", "python3"));
-    println!("{rows} rows, 256 requests in flight, {rounds} rounds; ratios of rows per second, median (least-most)");
-    println!("| requests of a row | latency | program, rows/s | bare loop, rows/s | program / bare loop | program / aiohttp |");
-    println!("|---|---|---|---|---|---|");
-    for shape in setting("BENCH_SHAPES", "submits,paynicorn,connect-topup,tutom").split(',').map(Shape::parse) {
+    println!(
+        "{rows} rows, 256 requests in flight, {rounds} rounds; ratios of rows per second: median (least-most)"
+    );
+    println!("sending: first request to last answer, seen by the provider; whole: the file read, judged and");
+    println!("recorded, sent, results written, the program's start and end included");
+    println!();
+    println!(
+        "| requests of a row | latency | bare loop, rows/s | sending / bare loop | whole / bare loop | sending / aiohttp | whole / aiohttp |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for shape in setting("BENCH_SHAPES", "submits,paynicorn,connect-topup,tutom").split(',').map(Shape::parse)
+    {
         for latency in setting("BENCH_LATENCIES", "0,20").split(',') {
             let provider = Provider::start(latency);
             let race = Race { shape, addr: provider.addr.clone(), rows, width: 256 };
-            let ours = |race: &Race| match shape {
-                Shape::Submits => rerun("library", race),
-                Shape::Paynicorn | Shape::ConnectTopup | Shape::Tutom => program::run(race),
-            };
-            let (mut times, mut bare, mut to_bare, mut to_script) = (vec![], vec![], vec![], vec![]);
-            for round in 0..rounds {
-                // Whoever comes second meets a warmer machine: they take turns.
-                let (own, plain) = if round % 2 == 0 {
-                    let own = ours(&race);
-                    (own, rerun("bare", &race))
-                } else {
-                    let plain = rerun("bare", &race);
-                    (ours(&race), plain)
-                };
-                times.push(own);
-                bare.push(plain);
-                to_bare.push(plain / own);
-                if let Some(python) = &python {
-                    to_script.push(script::run(python, &race) / own);
-                }
-            }
-            let speed = |times: Vec<f64>| format!("{:.0}", rows as f64 / median(times));
+            let line = Line::race(&race, rounds, python.as_deref());
             println!(
-                "| {} | {latency} ms | {} | {} | {} | {} |",
+                "| {} | {latency} ms | {:.0} | {} | {} | {} | {} |",
                 shape.words(),
-                speed(times),
-                speed(bare),
-                spread(to_bare),
-                spread(to_script)
+                rows as f64 / median(line.bare.iter().map(|took| took.sending).collect()),
+                line.ratio(&line.bare, |took| took.sending),
+                line.ratio(&line.bare, |took| took.whole),
+                line.ratio(&line.script, |took| took.sending),
+                line.ratio(&line.script, |took| took.whole),
             );
         }
     }
-}
-
-fn spread(ratios: Vec<f64>) -> String {
-    if ratios.is_empty() {
-        return "no aiohttp here".to_owned();
-    }
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = ratios.iter().copied().fold(0.0, f64::max);
-    format!("{:.2} ({least:.2}-{most:.2})", median(ratios))
 }

@@ -1,7 +1,9 @@
 //! The three providers as fast as they can be: every order is carried out, after a fixed wait.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -10,6 +12,39 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+
+/// From the first request of a row to the last answer, in microseconds since the provider's start.
+struct Span {
+    start: LazyLock<Instant>,
+    first: AtomicU64,
+    last: AtomicU64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a stop watch")]
+static SPAN: Span =
+    Span { start: LazyLock::new(Instant::now), first: AtomicU64::new(0), last: AtomicU64::new(0) };
+
+impl Span {
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64 + 1
+    }
+
+    fn begin(&self) {
+        if self.first.load(Relaxed) == 0 {
+            self.first.store(self.now(), Relaxed);
+        }
+    }
+
+    fn end(&self) {
+        self.last.store(self.now(), Relaxed);
+    }
+
+    /// Seconds; it begins anew.
+    fn take(&self) -> f64 {
+        let (first, last) = (self.first.swap(0, Relaxed), self.last.swap(0, Relaxed));
+        last.saturating_sub(first) as f64 / 1e6
+    }
+}
 
 /// A body in one piece.
 struct Whole(Option<Bytes>);
@@ -65,9 +100,19 @@ async fn answer(request: Request<Incoming>, latency_ms: u64) -> Result<Response<
     let body = whole(body).await;
     let page = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
     let query = head.uri.query().unwrap_or_default();
+    if page == "span" {
+        return Ok(Response::new(Whole(Some(Bytes::from(SPAN.take().to_string())))));
+    }
+    let is_row = !matches!(page.as_str(), "queryGoods" | "userbalance.jsp" | "List");
+    if is_row {
+        SPAN.begin();
+    }
     let text = told(&page, query, std::str::from_utf8(&body).unwrap_or_default());
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+    }
+    if is_row {
+        SPAN.end();
     }
     let mut response = Response::new(Whole(Some(Bytes::from(text))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -97,6 +97,21 @@ impl Engine {
 
     /// Takes in what happened and works on until nothing more can be done at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.handle_all([input], now);
+    }
+
+    /// Takes in everything that happened up to `now`, in its order, and only then works on: what it leads to
+    /// is one record, and one look at every queue.
+    pub fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>, now: Now) {
+        for input in inputs {
+            self.take(input, now);
+        }
+        if !self.ended {
+            self.pump(now);
+        }
+    }
+
+    fn take(&mut self, input: Input, now: Now) {
         if self.ended {
             // Only commits are still waited for; what else comes late belongs to the next run.
             if let Input::Committed { record, .. } = input {
@@ -118,7 +133,6 @@ impl Engine {
             Input::Tick => {}
             Input::Drain => self.draining = true,
         }
-        self.pump(now);
     }
 
     /// The next thing to do, if any.
