@@ -1,5 +1,5 @@
 //! Time of the pure parts (criterion): codecs, transitions, engine, limiter, judgement, results lines.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on stops")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
 mod pure;
 
