@@ -56,6 +56,101 @@
 //!
 //! **Stopped following is not failed.** A row that was given up keeps its own word, and a late answer still lands.
 //!
+//! # A front end of your own
+//!
+//! [`job`] does all that the command line does, without a screen: whoever calls it shows what it returns, and asks
+//! the person. The providers here are a [`sandbox`]; [`settings::Settings::load`] reads a configuration.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::time::Duration;
+//!
+//! use bulk_topup::domain::{BatchName, Now, Status};
+//! use bulk_topup::engine::{CallEnd, LaneStats, Mode, Notice};
+//! use bulk_topup::intake::Overrides;
+//! use bulk_topup::job::{
+//!     self, Admission, Amounts, Exit, Front, InputFile, JudgeOptions, Judging, Preflights, Session, Terms,
+//!     Work,
+//! };
+//! use bulk_topup::ledger::{Ledger, LedgerLock};
+//! use bulk_topup::lifecycle::Entry;
+//! use bulk_topup::run::{Clock, Observer};
+//! use bulk_topup::sandbox;
+//! use bulk_topup::settings::LedgerLocation;
+//!
+//! /// A window, a log, a web page: it is told what happens.
+//! struct Window;
+//!
+//! impl Observer for Window {
+//!     fn notice(&mut self, _notice: &Notice, _now: Now) {}
+//!     fn progress(&mut self, lanes: &[LaneStats], _now: Now) {
+//!         let _bars: Vec<(usize, usize)> = lanes.iter().map(|lane| (lane.in_flight, lane.following)).collect();
+//!     }
+//!     fn recorded(&mut self, _entries: &[Entry], _now: Now) {}
+//!     fn called(&mut self, _end: &CallEnd, _took: Duration, _now: Now) {}
+//!     fn stopping(&mut self, _signals: u32, _under_way: usize) {}
+//! }
+//!
+//! impl Front for Window {
+//!     fn begin(&mut self, _batch: &BatchName, _mode: Mode, work: Vec<Work>) {
+//!         let _rows: u64 = work.iter().map(|provider| provider.to_send).sum();
+//!     }
+//!     fn end(&mut self) {}
+//!     fn goes_on(&mut self, first: &BTreeMap<Status, u64>, _left: u64) -> bool {
+//!         first.keys().all(|status| *status == Status::Succeeded)
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let options = sandbox::Options { addr: "127.0.0.1:0".parse()?, log: None, seed: 1, faults: Default::default() };
+//! let file = folder.path().join("payroll.csv");
+//! std::fs::write(&file, "phone,amount\n0912345601,20000\n0987654321,50000\n09123,10000\n")?;
+//! let ledger_path = folder.path().join("ledger.db");
+//! let providers = sandbox::start(options).await?;
+//! let settings = job::sandbox_settings(&providers, LedgerLocation::Sqlite(ledger_path.clone()))?;
+//!
+//! // One process sends from a ledger at a time.
+//! let lock = LedgerLock::acquire(&ledger_path)?;
+//! let mut ledger = Ledger::open(lock.ledger())?;
+//! let clock = Clock::new();
+//!
+//! // Judge; this spends nothing.
+//! let input = InputFile::open(file.clone(), "payroll.csv".into(), "payroll".into(), Overrides::default())?;
+//! let mut judging = Judging::new(&settings, &ledger, clock, &input, JudgeOptions::default())?;
+//! let mut preflights = Preflights::default();
+//! let survey = judging.survey()?;
+//! let survey = judging.ask(survey, &mut preflights).await?;
+//! judging.hold(&survey)?;
+//! assert_eq!((survey.totals.ready, survey.totals.invalid_rows()), (2, 1));
+//!
+//! // Here a person sees `survey` and consents to these amounts.
+//! let amounts = Amounts::of(&survey);
+//! assert_eq!(job::sums_line(&amounts.sums), "70,000 VND");
+//!
+//! // From here on the rows are in the ledger, whatever happens to this process.
+//! let results = folder.path().join("payroll.results.csv");
+//! let admission = Admission { source: file, results: results.clone(), sandbox: true };
+//! let batch = judging.admit(&mut ledger, &survey, admission)?;
+//! drop(judging);
+//!
+//! let mut session = Session::new(lock, ledger, batch, clock)?;
+//! session.begin(&settings, "run").await?;
+//! let settle_for = Duration::from_secs(60);
+//! let terms = Terms { amounts, expect_total: vec![], all_or_nothing: false, first: None, settle_for, retry: None };
+//! let sent = job::send(&mut session, &settings, &preflights, &terms, &mut Window).await;
+//! let (also, reason) = job::ending(&sent);
+//! let finished = session.finish(also, reason, &results).await?;
+//! sent?;
+//!
+//! assert_eq!(finished.exit, Exit::SomeFailed); // the row with the short number
+//! assert_eq!((finished.standing.counts.succeeded, finished.standing.counts.invalid), (2, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })
+//! # }
+//! ```
+//!
 //! # The floors
 //!
 //! Imports go down only, never up and never sideways; `tests/floors.rs` reads the sources and fails on one that
@@ -63,15 +158,17 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 5 | [`cli`] | arguments, configuration, one file for each command, screens, exit codes |
+//! | 6 | [`cli`] | arguments, one file for each command, screens |
+//! | 5 | [`job`] | the job without a screen: what any front end calls to judge, admit, send, follow and write |
 //! | 4 | [`run`] | joins engine, ledger, network and signals; the only clock |
 //! | 4 | [`callbacks`] | receives callbacks: a hint to look, never a verdict |
+//! | 4 | [`settings`] | the configuration file, the environment and the secrets, resolved |
 //! | 4 | [`sandbox`] | the three providers on a local port, written from their documents alone: imports nothing of ours |
 //! | 3 | [`ledger`] | SQLite: admission, intents, outcomes, the results file, verification |
 //! | 3 | [`net`] | one request in, one reply out, or "not sent", or "may have been sent"; no retries of its own |
 //! | 2 | [`admission`] | a row becomes an order or a named problem: duplicates, repeats, caps, goods |
 //! | 2 | [`engine`] | the whole batch as one machine: a lane for each provider, its limits, halts and look-ups |
-//! | 2 | [`report`] | ledger rows become result rows, totals and the summary |
+//! | 2 | [`report`] | ledger rows become result rows, totals, the summary and the report page |
 //! | 1 | [`intake`] | bytes become rows: encoding, dialect, header, workbook |
 //! | 1 | [`numbering`] | phone numbers by country: prefixes, operators, repairs |
 //! | 1 | [`protocol`] | one folder for each provider: requests, replies, and what its codes mean |
@@ -119,6 +216,7 @@ pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod intake;
+pub mod job;
 pub mod ledger;
 pub mod lifecycle;
 pub mod net;
@@ -127,3 +225,4 @@ pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod settings;

@@ -75,6 +75,7 @@ fn every_dialect_of_the_samples_is_read_as_its_user_meant_it() {
         ("bars.txt", "UTF-8, bar", 3, airtime),
         ("tabs.tsv", "UTF-8, tab", 3, airtime),
         ("workbook.xlsx", "workbook, sheet \"T11\"", 3, airtime),
+        ("libreoffice.ods", "workbook, sheet \"T11\"", 3, "90000"),
         ("gb18030.csv", "gb18030, comma", 2, "0"),
     ] {
         place.sample(&format!("dialects/{name}"));
@@ -96,7 +97,7 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
     place.sample("mistakes.csv");
     let told = place.json(&["check", "mistakes.csv", "--problems", "wrong.csv"]);
     assert_adds_up(&told);
-    assert_eq!((&told["ready"], &told["invalid"]), (&4.into(), &20.into()));
+    assert_eq!((&told["ready"], &told["invalid"]), (&4.into(), &24.into()));
     for (row, reason, word) in [
         (4, "bad_phone", "Excel dropped digits"),
         (5, "bad_phone", "two numbers"),
@@ -118,6 +119,10 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
         (22, "bad_row", "4 cells"),
         (23, "bad_row", "6 cells"),
         (24, "bad_phone", "country column"),
+        (25, "bad_phone", "an error of the spreadsheet"),
+        (26, "bad_phone", "too narrow"),
+        (27, "bad_phone", "a total, a note"),
+        (28, "bad_amount", "a date"),
     ] {
         let problems = told["problems"].as_array().unwrap();
         let found = problems.iter().find(|problem| problem["row"] == row).unwrap_or_else(|| panic!("{row}"));
@@ -126,7 +131,7 @@ fn each_typical_mistake_is_named_with_its_place_and_what_to_do() {
     }
     let listed = std::fs::read_to_string(place.path("wrong.csv")).unwrap();
     assert!(listed.starts_with("\u{feff}row,line,column,value,reason,message\r\n"), "{listed}");
-    assert_eq!(csv::Reader::from_reader(listed.as_bytes()).records().count(), 20);
+    assert_eq!(csv::Reader::from_reader(listed.as_bytes()).records().count(), 24);
     let again = place.go(&["check", "mistakes.csv", "--problems", "wrong.csv"]);
     assert_eq!(again.status.code(), Some(2), "a file that stands there is not overwritten");
     assert_eq!(std::fs::read_to_string(place.path("wrong.csv")).unwrap(), listed);
@@ -305,4 +310,152 @@ fn whatever_a_file_holds_the_counts_add_up() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn an_encoding_a_delimiter_and_a_sheet_that_are_named_are_used_and_stated() {
+    let place = Place::new();
+    let text = "phone,name;amount\n0912341101,Jos\u{e9};20000\n";
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    std::fs::write(place.path("a.csv"), bytes).unwrap();
+    let named = ["--encoding", "windows-1258", "--delimiter", ","];
+    let output = place.go(&[["check", "a.csv"].as_slice(), &named].concat());
+    assert!(said(&output).contains("a.csv: 1 row (windows-1258, comma)"), "{}", said(&output));
+    let next = said(&output);
+    assert!(!next.contains("Next bulk-topup"), "no amount column, nothing to run: {next}");
+    let output = place.go(&["check", "a.csv", "--encoding", "latin9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("no encoding is called \"latin9\""), "{}", said(&output));
+    let sheets =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/intake/cases/wb_empty_sheet_first.xlsx");
+    std::fs::copy(sheets, place.path("b.xlsx")).unwrap();
+    let output = place.go(&["check", "b.xlsx", "--sheet", "Data"]);
+    assert!(said(&output).contains("b.xlsx: 1 row (workbook, sheet \"Data\")"), "{}", said(&output));
+    assert!(said(&output).contains("bulk-topup run b.xlsx --sheet Data"), "{}", said(&output));
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_refused_with_its_name_and_leaves_nothing() {
+    let place = Place::new();
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/intake");
+    let mut refused: Vec<PathBuf> = Vec::new();
+    for (table, folder) in [("files.csv", "files"), ("cases.csv", "cases")] {
+        let mut reader = csv::Reader::from_path(tests.join(table)).unwrap();
+        for record in reader.records().map(Result::unwrap) {
+            let (name, expect) = (record.get(0).unwrap(), record.get(record.len() - 1).unwrap());
+            let plain = record.len() == 2 || record.get(1) == Some("");
+            if plain && (expect.starts_with("refused: ") || record.len() == 2 && !expect.contains('|')) {
+                refused.push(tests.join(folder).join(name));
+            }
+        }
+    }
+    assert!(refused.len() > 45, "{}", refused.len());
+    for (index, file) in refused.iter().enumerate() {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        std::fs::copy(file, place.path(name)).unwrap();
+        let command = if index % 2 == 0 {
+            vec!["check", name, "--problems", "p.csv"]
+        } else {
+            vec!["run", name, "--yes"]
+        };
+        let output = place.go(&command);
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", said(&output));
+        assert!(output.stdout.is_empty() && said(&output).contains(name), "{name}: {}", said(&output));
+        std::fs::remove_file(place.path(name)).unwrap();
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "data"), "{left:?}");
+}
+
+#[test]
+fn the_first_ten_of_each_cause_are_named_and_the_list_for_excel_has_all_disarmed() {
+    let place = Place::new();
+    let bad: String = (0..13).map(|n| format!("=1+{n},20000\n")).collect();
+    let empty: String = (0..3).map(|n| format!("09123411{n:02},-5\n")).collect();
+    place.write("a.csv", &format!("phone,amount\n{bad}{empty}"));
+    let output = place.go(&["check", "a.csv", "--problems", "p.csv"]);
+    let text = said(&output);
+    assert!(text.contains("13 bad_phone") && text.contains("row 10 (line 11)"), "{text}");
+    assert!(!text.contains("row 11 (line 12)") && text.contains("and 3 more"), "{text}");
+    assert!(text.contains("3 bad_amount") && text.contains("row 16 (line 17)"), "{text}");
+    assert!(text.contains("no row can be sent as it stands"), "{text}");
+    let listed = std::fs::read_to_string(place.path("p.csv")).unwrap();
+    assert!(listed.starts_with('\u{feff}') && listed.matches("\r\n").count() == 17, "{listed}");
+    let mut reader = csv::Reader::from_reader(listed.trim_start_matches('\u{feff}').as_bytes());
+    let values: Vec<String> = reader.records().map(|row| row.unwrap().get(3).unwrap().to_owned()).collect();
+    assert_eq!(values[0], "'=1+0", "a spreadsheet must not run it");
+    assert_eq!(values[13], "-5", "a number is none to be disarmed");
+    assert_eq!(values.len(), 16);
+}
+
+#[test]
+fn how_long_sending_takes_follows_from_the_limits_and_the_sums_stand_there() {
+    let place = Place::new();
+    let rows: String =
+        (0..90).map(|n| format!("09123411{n:02},20000,VN\n080312345{n:02},500,NG\n")).collect();
+    place.write("a.csv", &format!("phone,amount,country\n{rows}"));
+    let text = said(&place.go(&["check", "a.csv"]));
+    // 90 submits at 20 a second for each provider, beside each other; two look-ups each at 40 a second.
+    assert!(text.contains("total 45,000 NGN + 1,800,000 VND; sending takes about 5s"), "{text}");
+}
+
+#[test]
+fn a_run_warns_of_a_file_that_is_nearly_one_of_late_and_sends_only_what_differs() {
+    let place = Place::new();
+    let rows = |last: &str| (0..9).map(|n| format!("091234110{n},20000\n")).collect::<String>() + last;
+    place.write("a.csv", &format!("phone,amount\n{}", rows("0981234501,20000\n")));
+    assert_eq!(place.go(&["run", "a.csv", "--yes", "--ledger", "l.db"]).status.code(), Some(0));
+    place.write("b.csv", &format!("phone,amount\n{}", rows("0981234502,20000\n")));
+    let output = place.go(&["run", "b.csv", "--yes", "--ledger", "l.db"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let text = said(&output);
+    assert!(text.contains("WARNING: this file is nearly the same as batch sandbox-a-"), "{text}");
+    assert!(text.contains("9 of 10 rows are equal") && text.contains("row 10 differs"), "{text}");
+    let charges = std::fs::read_to_string(place.path("l.charges.ndjson")).unwrap();
+    assert_eq!(charges.matches(r#""event":"request""#).count(), 11, "ten rows, then the new one");
+}
+
+#[test]
+fn a_number_in_a_column_that_is_not_the_phone_column_is_masked_too() {
+    let place = Place::new();
+    place.write("a.csv", "phone,amount\n20000,0981234502\n0912341101,0981234502\n");
+    let text = said(&place.go(&["check", "a.csv"]));
+    assert!(!text.contains("981234502"), "{text}");
+    assert!(said(&place.go(&["check", "a.csv", "--show-phones"])).contains("981234502"));
+    place.write("b.csv", "INSERT INTO t (phone, amount) VALUES ('0981234502', 1)\n");
+    let output = place.go(&["check", "b.csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!said(&output).contains("0981234502"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_that_is_refused_does_not_hide_the_sandbox_batch_before_it() {
+    let place = Place::new();
+    place.write("a.csv", "phone,amount\n0912341101,20000\n02812345678,20000\n");
+    assert_eq!(place.go(&["run", "a.csv", "--yes"]).status.code(), Some(3));
+    let again = place.go(&["run", "a.sandbox.results.csv", "--yes"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said(&again).contains("bulk-topup retry"), "{}", said(&again));
+    let results = std::fs::read_to_string(place.path("a.sandbox.results.csv")).unwrap();
+    place.write("fixed.csv", &results.replace("02812345678,", "0981234502,"));
+    let output = place.go(&["retry", "fixed.csv", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!said(&output).contains("does not know"), "{}", said(&output));
+}
+
+#[test]
+fn what_to_do_next_is_said_at_the_end_of_a_check() {
+    let place = Place::new();
+    for (text, next) in [
+        ("0912341101,20000\n", "Next bulk-topup run a.csv --sandbox"),
+        ("0912341101,20000\nx,1\n", "or correct the rows above and check again"),
+        ("x,1\n", "no row can be sent as it stands fingerprint"),
+        ("x,1\n", "Next correct the file and check it again"),
+        ("", "the file has a header and no rows"),
+    ] {
+        place.write("a.csv", &format!("phone,amount\n{text}"));
+        let told = said(&place.go(&["check", "a.csv"]));
+        assert!(told.contains(next), "{next} is not in {told}");
+    }
 }

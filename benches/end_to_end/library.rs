@@ -8,11 +8,11 @@ use bulk_topup::domain::{
     WallTime,
 };
 use bulk_topup::engine::{
-    Clearance, Clearances, Engine, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode, Notice, Rate,
-    RunConfig,
+    CallEnd, Clearance, Clearances, Engine, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode, Notice,
+    Rate, RunConfig,
 };
 use bulk_topup::ledger::{AdmittedRow, BatchId, Ledger, LedgerError, NewBatch, Writer, write_results_file};
-use bulk_topup::lifecycle::{FollowPolicy, TopUp};
+use bulk_topup::lifecycle::{Entry, FollowPolicy, TopUp};
 use bulk_topup::net::{Client, NetOptions};
 use bulk_topup::protocol::Codec;
 use bulk_topup::protocol::paynicorn::{BenefitNo, Paynicorn};
@@ -28,6 +28,8 @@ impl Observer for Silent {
         assert!(!matches!(notice, Notice::Fault(_) | Notice::Halted { .. }), "{notice:?}");
     }
     fn progress(&mut self, _: &[LaneStats], _: Now) {}
+    fn recorded(&mut self, _: &[Entry], _: Now) {}
+    fn called(&mut self, _: &CallEnd, _: Duration, _: Now) {}
     fn stopping(&mut self, _: u32, _: usize) {}
 }
 

@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 
 use crate::domain::Currency;
-use crate::numbering::excel_text;
+use crate::numbering::{excel_text, is_date, is_narrow, is_sheet_error};
 
 /// Digits before the decimal point beyond which a cell is no amount of a top-up (phone numbers, totals).
 const WHOLE_DIGITS_MAX: usize = 15;
@@ -45,6 +45,17 @@ pub enum AmountProblem {
     /// Anything else.
     #[error("the amount holds {0:?} (U+{code:04X}), which has no place in it", code = u32::from(*.0))]
     Character(char),
+    /// `#N/A`, `#REF!`.
+    #[error("the amount is an error of the spreadsheet; mend its formula and save the file again")]
+    SheetError,
+    /// `########`.
+    #[error(
+        "the column was too narrow when the file was saved, so that the amount holds only #; widen it and save the file again"
+    )]
+    Narrow,
+    /// `1954-10-03`.
+    #[error("the amount is a date; format the column as Number and write the amount again")]
+    Date,
     /// A formula.
     #[error("the amount is a formula; write its value")]
     Formula,
@@ -111,6 +122,15 @@ fn parse_written(
     let text = excel_text(trimmed).map_or(trimmed, trim);
     if text.is_empty() {
         return Err(AmountProblem::Empty);
+    }
+    if is_sheet_error(text) {
+        return Err(AmountProblem::SheetError);
+    }
+    if is_narrow(text) {
+        return Err(AmountProblem::Narrow);
+    }
+    if is_date(text) {
+        return Err(AmountProblem::Date);
     }
     name_intruder(text, thousands)?;
     let (whole, fraction) = cut(text, thousands)?;

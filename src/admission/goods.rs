@@ -1,7 +1,7 @@
 //! Product cells: airtime, a productid, or an amount of data.
 
 use crate::domain::{Goods, ProviderKind};
-use crate::numbering::excel_text;
+use crate::numbering::{excel_text, is_date, is_narrow, is_sheet_error};
 
 /// Longest productid of the document (`tutom-data-refill.txt`, productid String 10).
 const PRODUCT_ID_MAX: usize = 10;
@@ -39,6 +39,13 @@ fn read_data(text: &str) -> Result<Goods, String> {
     }
     match megabytes(text) {
         Some(megabytes) if (1..=MEGABYTES_MAX).contains(&megabytes) => Ok(Goods::DataSize { megabytes }),
+        None if is_date(text) => {
+            Err("the product is a date: a spreadsheet made one of it; format the column as Text and write the product again (23, 6GB)"
+                .to_owned())
+        }
+        None if is_sheet_error(text) || is_narrow(text) => {
+            Err("the product is an error of the spreadsheet; mend it and save the file again".to_owned())
+        }
         Some(_) => Err("the data size is zero or beyond 1000 GB".to_owned()),
         None => {
             Err("the product is neither a productid (23) nor a size in whole megabytes (500M, 6GB, 1.5GB)"

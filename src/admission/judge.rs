@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 
 use super::seen::{NewFile, Seen, Stale};
+use super::sums::Sums;
 use super::{Judged, OverBatch, Policy, Problem, ProviderRule, Totals, Warning, amount, read_goods};
 use crate::domain::{Country, Currency, Money, Order, ProviderKind, Reason, Refusal};
 use crate::intake::{Column, Columns, RawRow};
@@ -24,8 +25,8 @@ pub struct Judge {
     /// Operator codes already looked up.
     codes: KnownCodes,
     seen: Seen,
-    /// Money by number, where a cap asks for it. A number's at most 15 digits are its key.
-    numbers: HashMap<(u64, Currency), Decimal>,
+    /// Money by number, where a cap asks for it.
+    numbers: Sums,
     totals: Totals,
 }
 
@@ -45,7 +46,7 @@ impl Judge {
             policy,
             codes: HashMap::new(),
             seen: Seen::default(),
-            numbers: HashMap::new(),
+            numbers: Sums::default(),
             totals: Totals::default(),
         }
     }
@@ -55,6 +56,7 @@ impl Judge {
     #[must_use]
     pub fn spill_to(mut self, new_file: NewFile) -> Self {
         self.seen.spill_to(new_file);
+        self.numbers.spill_to(new_file);
         self
     }
 
@@ -78,8 +80,10 @@ impl Judge {
         }
         if let (Some(amount), Some(currency)) = (order.amount, order.currency)
             && self.policy.caps.max_number.contains_key(&currency)
+            && let Ok(sum) = self.numbers.get(order, currency)
         {
-            *self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO) += amount;
+            // A sum that cannot be kept is told as such when the next row comes.
+            let _told_then = self.numbers.set(order, currency, sum + amount);
         }
     }
 
@@ -230,21 +234,20 @@ impl Judge {
     ) -> Result<(), Problem> {
         let Some(Money { amount, currency }) = worth else { return Ok(()) };
         let Some(cap) = self.policy.caps.max_number.get(&currency) else { return Ok(()) };
-        let sum = self.numbers.entry((number_key(order), currency)).or_insert(Decimal::ZERO);
-        if *sum + amount > *cap {
+        let unknown = |error: std::io::Error| {
+            let message =
+                format!("it cannot be told what the number gets in the rows before ({error}); run again");
+            cells.problem(Column::Amount, Reason::OverCap, message)
+        };
+        let sum = self.numbers.get(order, currency).map_err(unknown)? + amount;
+        if sum > *cap {
             let message = format!(
                 "with the rows before, the number would get over the cap of a number, max_number = {cap} {currency}"
             );
             return Err(cells.problem(Column::Amount, Reason::OverCap, message));
         }
-        *sum += amount;
-        Ok(())
+        self.numbers.set(order, currency, sum).map_err(unknown)
     }
-}
-
-/// A number's at most 15 digits as one value.
-fn number_key(order: &Order) -> u64 {
-    order.phone.digits().parse().unwrap_or(u64::MAX)
 }
 
 /// What is noted about a row beside the verdict.
@@ -340,7 +343,14 @@ fn read_amount(
     {
         return Err(wrong(format!("the column says {written}, but the provider sells in {currency}")));
     }
-    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| wrong(problem.to_string()))
+    amount::parse(cell, currency, policy.thousands).map(Some).map_err(|problem| {
+        if cells.columns.place(Column::Amount).is_none() {
+            let message =
+                "the file has no amount column; give one the title amount, or name it with --map amount=TITLE";
+            return wrong(message.to_owned());
+        }
+        wrong(problem.to_string())
+    })
 }
 
 /// Operator names in a provider's spelling, each asked for once.

@@ -8,6 +8,7 @@ mod policy;
 mod problem;
 mod seen;
 mod spill;
+mod sums;
 mod totals;
 
 pub use goods::read_goods;

@@ -11,11 +11,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::args::{IntakeArgs, SendArgs};
-use super::settings::{Caps, Settings};
-use super::stop::Stop;
-use super::survey::Survey;
 use crate::admission::Totals;
 use crate::domain::{Country, Currency, Money, Reason, WallTime};
+use crate::job::{Stop, Survey};
+use crate::settings::{Caps, Settings};
 
 /// Version of the file.
 const VERSION: u32 = 1;
@@ -69,6 +68,9 @@ pub struct Flags {
 #[serde(deny_unknown_fields)]
 struct Judging {
     default_country: Option<Country>,
+    /// SHA-256 of each of the user's phone plans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    phone_plans: BTreeMap<Country, String>,
     providers: Vec<Provider>,
     max_row: BTreeMap<Currency, String>,
     max_number: BTreeMap<Currency, String>,
@@ -137,6 +139,7 @@ impl Judging {
         });
         Self {
             default_country: settings.default_country,
+            phone_plans: settings.phone_plan_digests(),
             providers: providers.collect(),
             max_row: caps(&limits.max_row),
             max_number: caps(&limits.max_number),
@@ -354,6 +357,10 @@ fn differences(place: &str, then: &Value, now: &Value, found: &mut Vec<String>) 
             }
         }
         (old, new) if old == new => {}
-        (old, new) => found.push(format!("{place} was {old} and is {new}")),
+        (old, new) => {
+            let shown =
+                |value: &Value| if value.is_null() { "not set".to_owned() } else { value.to_string() };
+            found.push(format!("{place} was {} and is {}", shown(old), shown(new)));
+        }
     }
 }

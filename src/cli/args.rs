@@ -2,6 +2,9 @@
 //! A wrong command line ends with exit code 2.
 
 mod parse;
+mod report;
+mod setup;
+mod status;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -11,8 +14,11 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use self::parse::{parse_delimiter, parse_map, parse_note, parse_thousands, parse_total};
-use super::settings::parse_duration;
+pub use self::report::ReportArgs;
+pub use self::setup::{CompletionsArgs, InitArgs, ManArgs};
+pub use self::status::{FilterArgs, StatusArgs};
 use crate::domain::Money;
+use crate::settings::parse_duration;
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]
@@ -21,6 +27,7 @@ use crate::domain::Money;
     version,
     about = "Tops up the phone numbers of a file: judged before a cent is spent, followed until final, never paid twice",
     before_help = "Examples:
+  bulk-topup init                           a configuration and a sample file to begin with
   bulk-topup check payroll.csv              what would be sent, and what is wrong; spends nothing
   bulk-topup run payroll.csv                send it, after you confirmed the totals
   bulk-topup run payroll.csv --sandbox      try it with make-believe providers
@@ -28,8 +35,7 @@ use crate::domain::Money;
     after_help = "Exit codes: 0 every row succeeded; 1 internal error; 2 refused before anything was sent; 3 some rows \
 failed or invalid; 4 some rows still pending or unknown; 5 valid rows not sent; 6 another process is sending from \
 this ledger; 130 interrupted.",
-    max_term_width = 100,
-    disable_help_subcommand = true
+    max_term_width = 100
 )]
 pub struct Args {
     /// Flags of every command.
@@ -60,9 +66,12 @@ pub struct GlobalArgs {
     /// Say less
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice: say everything
+    /// Log to stderr what happens; twice: every request and every change of a row too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Log all of that to this file, one JSON object a line; what stands in it is kept
+    #[arg(long, global = true, value_name = "PATH")]
+    pub log_file: Option<PathBuf>,
     /// Colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorArg::Auto)]
     pub color: ColorArg,
@@ -98,6 +107,8 @@ pub enum Command {
     Retry(RetryArgs),
     /// Show what the ledger knows
     Status(StatusArgs),
+    /// Write a page about a batch: for checking, printing and signing
+    Report(ReportArgs),
     /// Record a person's decision on an unknown row
     Resolve(ResolveArgs),
     /// Give up the rows of a batch that were never sent
@@ -110,13 +121,42 @@ pub enum Command {
     Listen(ListenArgs),
     /// Serve make-believe versions of the three providers
     Sandbox(SandboxArgs),
+    /// Write a commented configuration and a sample file into this folder
+    Init(InitArgs),
+    /// Write completions for a shell to stdout
+    Completions(CompletionsArgs),
+    /// Write the manual page to stdout, or all of them into a folder
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Its name, as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Check(_) => "check",
+            Self::Settle(_) => "settle",
+            Self::Retry(_) => "retry",
+            Self::Status(_) => "status",
+            Self::Report(_) => "report",
+            Self::Resolve(_) => "resolve",
+            Self::Cancel(_) => "cancel",
+            Self::Balance(_) => "balance",
+            Self::Products(_) => "products",
+            Self::Listen(_) => "listen",
+            Self::Sandbox(_) => "sandbox",
+            Self::Init(_) => "init",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
 }
 
 /// Arguments of `run`.
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
   bulk-topup run payroll.csv
-  bulk-topup run payroll.csv --yes --expect-total VND=40000   without a question, if that is the total
+  bulk-topup run payroll.csv --yes --expect-total VND=40000   no question, if that is the total
   bulk-topup run payroll.csv --first 3                        three rows first, then ask again
   bulk-topup run payroll.csv --plan plan.json                 only what somebody else checked
   bulk-topup run payroll.csv -o done.csv --settle-for 1h")]
@@ -176,6 +216,9 @@ pub struct FinishArgs {
     /// How long to follow open rows after the last submit: 0s, 30s, 10m, 48h, 3d
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub settle_for: Duration,
+    /// Write figures for Prometheus here at the end (for node_exporter's textfile collector: NAME.prom)
+    #[arg(long, value_name = "PATH")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// How to read a file, where it does not say so itself.
@@ -299,30 +342,6 @@ pub struct RetryArgs {
     pub intake: IntakeArgs,
 }
 
-/// Arguments of `status`.
-#[derive(Clone, Debug, ArgGroup)]
-#[command(before_help = "Examples:
-  bulk-topup status                                every batch
-  bulk-topup status payroll                        one batch
-  bulk-topup status payroll --row 17               all that happened to one row
-  bulk-topup status payroll --results now.xlsx     its results as they stand")]
-pub struct StatusArgs {
-    /// Batch, or an unambiguous beginning of its name; all of them if none is named
-    pub batch: Option<String>,
-    /// Show the history of this row
-    #[arg(long, value_name = "N", requires = "batch")]
-    pub row: Option<NonZeroU64>,
-    /// Write the results here: .csv or .xlsx
-    #[arg(long, value_name = "PATH", requires = "batch")]
-    pub results: Option<PathBuf>,
-    /// Show changes as they come
-    #[arg(long, conflicts_with_all = ["row", "results", "verify"])]
-    pub watch: bool,
-    /// Check that the ledger is whole and holds together
-    #[arg(long)]
-    pub verify: bool,
-}
-
 /// Arguments of `resolve`.
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
@@ -387,9 +406,15 @@ pub struct ProductsArgs {
 
 /// Arguments of `listen`.
 #[derive(Clone, Copy, Debug, ArgGroup)]
-#[command(before_help = "Example:
-  bulk-topup listen        at the address of [listen] in the configuration")]
-pub struct ListenArgs {}
+#[command(before_help = "Examples:
+  bulk-topup listen                              at the address of [listen] in the configuration
+  bulk-topup listen --metrics 127.0.0.1:9100     with figures for Prometheus at http://127.0.0.1:9100/metrics")]
+pub struct ListenArgs {
+    /// Serve figures for Prometheus at this address, apart from the callbacks; without a password, so keep it
+    /// to this machine or a private network
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+}
 
 /// Arguments of `sandbox`.
 #[derive(Clone, Debug, ArgGroup)]

@@ -11,17 +11,15 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::problems::Listing;
-use super::session::Preflights;
-use super::settings::ProviderSettings;
-use super::stop::Stop;
-use super::survey::{RowProblem, Survey, Surveyor};
 use crate::admission::{Judged, problem_of};
 use crate::domain::{AirtimeProduct, Currency, Order, ProviderKind, Refusal, Tick};
 use crate::engine::{Clearance, Heard, judge_told, question_about};
 use crate::intake::RawRow;
+use crate::job::{Preflights, RowProblem, Stop, Survey, Surveyor};
 use crate::net::Client;
 use crate::protocol::Codec;
 use crate::run::{Asked, Clock, ask_once};
+use crate::settings::ProviderSettings;
 
 /// Rows read ahead of the oldest one that waits for its answer.
 const AHEAD_MAX: usize = 1024;

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::args::GlobalArgs;
+use super::metrics::Metrics;
 use super::sandbox_mode;
-use super::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
-use super::stop::Stop;
 use super::terminal::Terminal;
+use crate::job::Stop;
 use crate::ledger::{BatchInfo, FoundBatch, Ledger, LedgerLock};
 use crate::report::Summary;
 use crate::run::Clock;
+use crate::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
 
 /// The ground a command stands on.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Context {
     pub sandbox: bool,
     /// Summaries of a command over several batches, which are told as one object at its end.
     pub summaries: Option<RefCell<Vec<Summary>>>,
+    /// Figures, where they are wanted.
+    pub metrics: Option<Metrics>,
     global: GlobalArgs,
     /// Keeps the sandbox's server alive.
     _server: Option<crate::sandbox::Sandbox>,
@@ -93,6 +96,7 @@ impl Context {
             ledger_path,
             sandbox: global.sandbox,
             summaries: None,
+            metrics: None,
             global: global.clone(),
             _server: server,
             _folder: folder,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::context::{Context, make_private_folder};
-use super::settings::ListenSettings;
-use super::stop::Stop;
 use super::terminal::Terminal;
 use crate::callbacks::{Entry, Listener, Options, StartError, Tally, Watch};
+use crate::job::Stop;
 use crate::run::Clock;
+use crate::settings::ListenSettings;
 
 /// How often `-v` tells what came in.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -53,6 +53,7 @@ impl Listening {
             request_time_max: Options::REQUEST_TIME_MAX,
             now: Box::new(move || clock.now()),
         })?;
+        tracing::info!(address = %listener.address(), "listening for callbacks");
         let paths: Vec<String> = names.iter().map(|name| format!("/<path_secret>/{name}")).collect();
         context.terminal.say(&format!(
             "Listening for callbacks at {}: {}",
@@ -81,6 +82,11 @@ impl Listening {
     /// Where.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// What it counts.
+    pub fn watch(&self) -> Watch {
+        self.listener.watch()
     }
 
     /// Waits until it has ended by itself, which is a fault of the program.
@@ -117,11 +123,15 @@ impl Teller {
 
     fn tell(&mut self) {
         if let Some(trouble) = self.watch.take_trouble() {
+            tracing::warn!(%trouble, "a callback could not be kept");
             self.terminal.complain(&format!("bulk-topup: a callback could not be kept: {trouble}"));
         }
         let tally = self.watch.tally();
-        if self.verbose && self.told != Some(tally) {
-            self.terminal.say(&format!("callbacks: {tally}"));
+        if self.told != Some(tally) {
+            tracing::info!(%tally, "callbacks");
+            if self.verbose {
+                self.terminal.say(&format!("callbacks: {tally}"));
+            }
             self.told = Some(tally);
         }
     }

@@ -1,27 +1,26 @@
-//! Floor 5: the command line. Arguments (syntax) become settings (resolved), settings become a run.
+//! Floor 6: the command line. Arguments (syntax) become settings (resolved), settings become a run.
 
 mod approval;
 pub mod args;
 mod asking;
 mod commands;
 mod context;
-pub mod exit;
-mod guards;
 mod listening;
+mod logging;
+mod metrics;
 mod plan;
 mod problems;
 mod progress;
+mod reading;
 mod rebuild;
 mod retrying;
 mod sandbox_mode;
+mod scraping;
+mod screen;
 mod sending;
-mod session;
-pub mod settings;
 mod spool;
-mod stop;
-mod survey;
 mod terminal;
-mod twins;
+mod watching;
 mod wrapup;
 
 pub use commands::main;

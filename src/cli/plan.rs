@@ -1,16 +1,16 @@
 //! What is about to be sent, as a person reads it before saying yes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::session::Preflights;
-use super::settings::{ProviderSettings, Rate, Settings};
-use super::survey::{NoteGroup, Survey};
-use super::terminal::{Terminal, grouped};
+use super::screen;
+use super::terminal::Terminal;
 use crate::admission::Totals;
+use crate::domain::grouped;
 use crate::domain::{Currency, ProviderKind, Reason, Told};
 use crate::intake::Dialect;
+use crate::job::{NoteGroup, Preflights, RowProblem, Survey};
 use crate::run::Asked;
+use crate::settings::{ProviderSettings, Rate, Settings};
 use rust_decimal::Decimal;
 
 /// The head line: file, rows, how it is written.
@@ -32,14 +32,14 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     for (reason, group) in &survey.problems {
         text.push_str(&format!("  {:>11}  {reason}\n", grouped(&group.rows.to_string())));
         for problem in &group.first {
-            let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
-            let value = if phone { terminal.phone(&problem.value) } else { problem.value.clone() };
+            let value = shown_cell(survey, terminal, problem);
             let place = if problem.column.is_empty() {
                 String::new()
             } else {
                 format!("{} {:?}: ", problem.column, shorten(&value))
             };
-            let words = format!("row {} (line {}): {place}{}", problem.row, problem.line, problem.message);
+            let message = terminal.text(&problem.message);
+            let words = format!("row {} (line {}): {place}{message}", problem.row, problem.line);
             text.push_str(&wrapped(15, &words));
         }
         let more = group.rows.saturating_sub(u64::try_from(group.first.len()).unwrap_or(u64::MAX));
@@ -55,6 +55,16 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
     }
     text.push_str(&money(totals));
     text
+}
+
+/// A cell for a screen: a phone cell is masked, but not the words that stand where a number should.
+fn shown_cell(survey: &Survey, terminal: &Terminal, problem: &RowProblem) -> String {
+    let phone = problem.reason == Reason::BadPhone || problem.column == survey.phone_title;
+    if phone && problem.value.chars().any(char::is_numeric) {
+        terminal.phone(&problem.value)
+    } else {
+        terminal.text(&problem.value)
+    }
 }
 
 /// `row 4`, `3 rows: 4, 17, 20`, `29 rows: 4, 17, ... and 19 more`.
@@ -77,12 +87,15 @@ pub fn counted(rows: u64) -> String {
 
 /// A paragraph no wider than a screen, indented by so many characters, each further line by two more.
 pub fn wrapped(indent: usize, words: &str) -> String {
-    const WIDTH: usize = 100;
+    wrapped_to(columns(), indent, words)
+}
+
+fn wrapped_to(columns: usize, indent: usize, words: &str) -> String {
     let mut text = " ".repeat(indent);
     let (mut width, mut fresh) = (indent, true);
     for word in words.split(' ') {
         let length = word.chars().count();
-        if !fresh && width + 1 + length > WIDTH {
+        if !fresh && width + 1 + length > columns {
             text.push('\n');
             text.push_str(&" ".repeat(indent + 2));
             (width, fresh) = (indent + 2, true);
@@ -99,6 +112,41 @@ pub fn wrapped(indent: usize, words: &str) -> String {
     text
 }
 
+/// Parts behind a head that is so many columns wide: what does not fit on its line stands below the first part.
+pub fn hanging(head: &str, width: usize, parts: &[String]) -> String {
+    hanging_to(columns(), head, width, parts)
+}
+
+fn hanging_to(columns: usize, head: &str, width: usize, parts: &[String]) -> String {
+    const BETWEEN: &str = " · ";
+    let mut text = head.to_owned();
+    let mut at = width;
+    for (place, part) in parts.iter().enumerate() {
+        let length = part.chars().count();
+        let last = place + 1 == parts.len();
+        if place > 0 {
+            let room = if last { columns } else { columns.saturating_sub(2) };
+            if at + BETWEEN.chars().count() + length > room {
+                text.push_str(&format!(" ·\n{}", " ".repeat(width)));
+                at = width;
+            } else {
+                text.push_str(BETWEEN);
+                at += BETWEEN.chars().count();
+            }
+        }
+        text.push_str(part);
+        at += length;
+    }
+    format!("{}\n", text.trim_end())
+}
+
+/// How wide a paragraph may be on the screen at hand.
+fn columns() -> usize {
+    const COLUMNS_MIN: usize = 50;
+    const COLUMNS_MAX: usize = 100;
+    screen::columns().unwrap_or(COLUMNS_MAX).clamp(COLUMNS_MIN, COLUMNS_MAX)
+}
+
 fn shorten(value: &str) -> String {
     const CHARS_MAX: usize = 60;
     if value.chars().count() <= CHARS_MAX {
@@ -107,10 +155,17 @@ fn shorten(value: &str) -> String {
     value.chars().take(CHARS_MAX).chain("...".chars()).collect()
 }
 
+/// Instead of an operator that only the provider can tell.
+const TO_BE_ASKED: &str = "operator to be asked";
+
 fn money(totals: &Totals) -> String {
+    const OPERATOR_COLUMNS: usize = 12;
     let mut text = String::new();
+    let name = |operator: &Option<String>| operator.clone().unwrap_or_else(|| TO_BE_ASKED.to_owned());
+    let widths = totals.lines.iter().map(|line| name(&line.operator).chars().count());
+    let width = widths.chain([OPERATOR_COLUMNS]).max().unwrap_or(OPERATOR_COLUMNS);
     for line in &totals.lines {
-        let operator = line.operator.as_deref().unwrap_or("operator to be asked");
+        let operator = name(&line.operator);
         let sum = line.currency.map_or_else(
             || "price to be asked".to_owned(),
             |currency| format!("{} {currency}", grouped(&line.sum.normalize().to_string())),
@@ -122,18 +177,12 @@ fn money(totals: &Totals) -> String {
             String::new()
         };
         let (rows, word) = (grouped(&line.rows.to_string()), if line.rows == 1 { "row " } else { "rows" });
-        text.push_str(&format!("  {:<12} {operator:<22} {rows:>9} {word}  {sum}{unpriced}\n", line.provider));
+        text.push_str(&format!(
+            "  {:<12} {operator:<width$} {rows:>9} {word}  {sum}{unpriced}\n",
+            line.provider
+        ));
     }
     text
-}
-
-/// The total of each currency, for the question and for `--expect-total`.
-pub fn sums_line(sums: &BTreeMap<Currency, Decimal>) -> String {
-    let parts: Vec<String> = sums
-        .iter()
-        .map(|(currency, sum)| format!("{} {currency}", grouped(&sum.normalize().to_string())))
-        .collect();
-    if parts.is_empty() { "nothing that has a price yet".to_owned() } else { parts.join(" + ") }
 }
 
 /// What a provider's balance says about the plan.
@@ -198,9 +247,22 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_do_not_fit_stand_below_the_first() {
+        let parts = ["no_answer 9 (wait)", "no_answer 3 (ask)", "questionable 1 (wait)"].map(str::to_owned);
+        let shown = hanging_to(50, "  unknown      13   ", 20, &parts);
+        assert_eq!(
+            shown,
+            "  unknown      13   no_answer 9 (wait) ·\n                    no_answer 3 (ask) ·\n                    \
+             questionable 1 (wait)\n"
+        );
+        assert_eq!(hanging_to(100, "  a  ", 5, &parts).lines().count(), 1);
+        assert_eq!(hanging_to(100, "  a  ", 5, &[]), "  a\n");
+    }
+
+    #[test]
     fn a_paragraph_keeps_to_the_screen_and_loses_no_word() {
         let words = "seventeen ".repeat(30);
-        let text = wrapped(15, words.trim_end());
+        let text = wrapped_to(100, 15, words.trim_end());
         assert!(text.ends_with('\n') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(17))), "{text}");
         assert_eq!(text.split_whitespace().count(), 30);

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::stop::Stop;
-use super::survey::RowProblem;
 use crate::domain::neutralise;
+use crate::job::{RowProblem, Stop};
 
 /// Where problems go.
 pub struct Listing {

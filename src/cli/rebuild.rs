@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
-use super::retrying::REBUILT_NOTE;
-use super::session::RowSet;
-use super::stop::Stop;
-use super::survey::output_dialect;
 use crate::admission::Judge;
 use crate::domain::{
     Attempt, BatchName, Goods, Money, Next, Order, ProviderRef, Reason, Refusal, RowNumber, Status,
     TransactionId, WallTime,
 };
 use crate::intake::{Column, Columns, Overrides, RawRow, ResultsRow, ResultsSource, TopupColumn};
+use crate::job::{REBUILT_NOTE, RowSet, Stop, output_dialect};
 use crate::ledger::{AdmittedRow, Ledger, NewBatch};
 use crate::lifecycle::{PastAttempt, Phase, TopUp};
 
@@ -55,10 +52,10 @@ pub fn rebuild(
     let new = NewBatch {
         name: batch.clone(),
         file_sha256: digest_of_name(batch),
-        source: super::wrapup::absolute(&PathBuf::from(format!("{}.csv", batch.stem()))),
+        source: crate::job::absolute(&PathBuf::from(format!("{}.csv", batch.stem()))),
         header: source.header().to_vec(),
         dialect: output_dialect(source.dialect()),
-        results_path: super::wrapup::absolute(file),
+        results_path: crate::job::absolute(file),
         sandbox: context.sandbox,
         at,
     };

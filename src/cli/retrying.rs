@@ -3,12 +3,9 @@
 use crate::admission::{Judge, Judged};
 use crate::domain::{Order, ProviderKind, RowNumber};
 use crate::intake::{Column, Columns, Mapping, RawRow, ResultsRow, TopupColumn};
+use crate::job::{Known, RowSet, Stop, may_be_retried, notes_of};
 use crate::ledger::BatchInfo;
 use crate::lifecycle::{Event, Phase, StoredRow};
-
-use super::session::{RowSet, may_be_retried};
-use super::stop::Stop;
-use super::survey::{Known, notes_of};
 
 /// A row that is judged anew, and what came of it.
 #[derive(Debug)]
@@ -71,8 +68,7 @@ impl Layout {
     ) -> Result<Self, Stop> {
         let ledger = Columns::find(&batch.header, 1, map)
             .map_err(|fault| Stop::refused(format!("the header of batch {}: {fault}", batch.name)))?;
-        let place = |title: &String| file_header.iter().position(|other| other == title);
-        Ok(Self { file: file.clone(), ledger, places: batch.header.iter().map(place).collect() })
+        Ok(Self { file: file.clone(), ledger, places: places(&batch.header, file_header) })
     }
 
     /// Whether the cells that stand for number and amount are those that the recorded order was read from: a
@@ -104,6 +100,16 @@ impl Layout {
         };
         self.places.iter().enumerate().map(cell).collect()
     }
+}
+
+/// For every title of a batch its place in a file. Of equal titles, and of columns without one, the first is the
+/// first, the second the second.
+fn places(batch: &[String], file: &[String]) -> Vec<Option<usize>> {
+    let of = |(index, title): (usize, &String)| {
+        let before = batch.iter().take(index).filter(|other| *other == title).count();
+        file.iter().enumerate().filter(|(_, other)| *other == title).nth(before).map(|(place, _)| place)
+    };
+    batch.iter().enumerate().map(of).collect()
 }
 
 /// Judges the rows of a results file against the ledger.
@@ -325,6 +331,3 @@ fn same(one: &Order, other: &Order) -> bool {
         && one.operator == other.operator
         && one.account == other.account
 }
-
-/// What stands in the ledger of a row that only a results file told about.
-pub const REBUILT_NOTE: &str = "rebuilt from a results file";

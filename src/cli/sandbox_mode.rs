@@ -6,11 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::context::make_private_folder;
-use super::settings::{
-    ConnectTopupAccess, LedgerLocation, PaynicornAccess, SandboxAccess, Settings, TutomAccess, UserDirs,
-};
-use super::stop::Stop;
-use crate::sandbox::{Faults, Options, Sandbox, demo_accounts, start as start_server};
+use crate::job::{Stop, sandbox_settings};
+use crate::ledger::Ledger;
+use crate::sandbox::{Faults, Options, Sandbox, start as start_server};
+use crate::settings::{LedgerLocation, Settings, UserDirs};
 
 /// Ledgers of earlier sandbox runs that are kept.
 const KEPT: usize = 20;
@@ -64,12 +63,20 @@ pub fn place(named: Option<LedgerLocation>, dirs: &UserDirs, fresh: bool) -> Res
         }
         next
     } else {
-        *runs.last().ok_or_else(|| {
+        // A run that was refused made a folder too, but no batch: the last batch is still that of the run before.
+        let used = runs.iter().rev().find(|number| holds_a_batch(&root.join(number.to_string())));
+        *used.or(runs.last()).ok_or_else(|| {
             Stop::refused("there is no sandbox batch yet; begin with: bulk-topup run FILE --sandbox")
         })?
     };
     let folder = root.join(number.to_string());
     Ok(Place { ledger: LedgerLocation::Sqlite(folder.join("ledger.db")), log: folder.join("charges.ndjson") })
+}
+
+fn holds_a_batch(folder: &Path) -> bool {
+    let path = folder.join("ledger.db");
+    let batches = || Ledger::open_read(&path).and_then(|ledger| ledger.batches());
+    path.exists() && batches().is_ok_and(|batches| !batches.is_empty())
 }
 
 /// Folders of sandbox runs, oldest first.
@@ -95,23 +102,6 @@ pub async fn start(place: &Place) -> Result<(Settings, Sandbox), Stop> {
     let server = start_server(options)
         .await
         .map_err(|e| Stop::internal(format!("the sandbox cannot start ({}): {e}", place.log.display())))?;
-    let demo = demo_accounts();
-    let url = |path: &str| format!("http://{}{path}", server.addr());
-    let (connect, tutom, paynicorn) =
-        (url(demo.connect_path), url(demo.tutom_path), url(demo.paynicorn_path));
-    let access = SandboxAccess {
-        connect_topup: ConnectTopupAccess {
-            base_url: &connect,
-            username: demo.connect_username,
-            private_key: demo.connect_private_key,
-        },
-        tutom: TutomAccess { base_url: &tutom, app_key: demo.tutom_app_key, open_id: demo.tutom_open_id },
-        paynicorn: PaynicornAccess {
-            base_url: &paynicorn,
-            app_key: demo.paynicorn_app_key,
-            merchant_secret: Some(demo.paynicorn_secret),
-        },
-    };
-    let settings = Settings::for_sandbox(place.ledger.clone(), &access)?;
+    let settings = sandbox_settings(&server, place.ledger.clone())?;
     Ok((settings, server))
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::stop::Stop;
+use crate::job::Stop;
 
 /// Standard input, whole, in a private temporary file that goes away with the value.
 pub struct Spool {

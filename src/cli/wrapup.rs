@@ -3,85 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, quoted};
-use super::exit::Exit;
-use super::plan::{counted, wrapped};
-use super::session::Session;
-use super::stop::Stop;
-use super::terminal::{Terminal, grouped};
+use super::plan::{counted, hanging, wrapped};
+use super::terminal::Terminal;
+use crate::domain::grouped;
 use crate::domain::{BatchName, Next, Reason, Status};
-use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_path_is_ours, write_results_file};
+use crate::job::{Exit, Finished, Session, Standing, Stop, absolute};
+use crate::ledger::{BatchEvent, BatchInfo, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
-use crate::report::{Counts, ProviderHalt, Summary, Totals};
-use crate::run::crash_at;
-
-/// What a batch looks like now.
-#[derive(Debug)]
-pub struct Standing {
-    /// Rows per status.
-    pub counts: Counts,
-    /// Sums.
-    pub totals: Vec<crate::report::Total>,
-    /// Halts of the last run.
-    pub halts: Vec<ProviderHalt>,
-    /// Rows by status, reason and next step.
-    pub reasons: std::collections::BTreeMap<(Status, Option<Reason>, Next), u64>,
-    /// What the provider says it charged, by currency.
-    pub charged: std::collections::BTreeMap<crate::domain::Currency, rust_decimal::Decimal>,
-    /// Rows whose final state a later answer contradicts.
-    pub conflicts: u64,
-    /// Valid rows that were not sent and still could be.
-    pub left: u64,
-}
-
-impl Standing {
-    /// Reads every row of a batch once.
-    ///
-    /// # Errors
-    /// [`Stop`] when the ledger fails.
-    pub fn of(ledger: &Ledger, batch: &BatchInfo) -> Result<Self, Stop> {
-        let view = ledger.run_view(batch.id)?;
-        let mut standing = Self {
-            counts: Counts::default(),
-            totals: Vec::new(),
-            halts: view.halts.clone(),
-            reasons: std::collections::BTreeMap::new(),
-            charged: std::collections::BTreeMap::new(),
-            conflicts: 0,
-            left: 0,
-        };
-        let mut totals = Totals::default();
-        ledger.for_each_row::<Stop>(batch.id, |row| {
-            let shown = crate::report::effective(&row, &view);
-            let status = row.state.status();
-            standing.counts.add(status, 1);
-            *standing.reasons.entry((status, shown.reason, shown.next)).or_insert(0) += 1;
-            standing.conflicts += u64::from(row.state.contradicted);
-            standing.left += u64::from(row.state.phase == Phase::Ready && !view.cancelled);
-            if let Some(cost) = row.state.cost.filter(|_| status == Status::Succeeded) {
-                *standing.charged.entry(cost.currency).or_default() += cost.amount;
-            }
-            totals.add(&row).map_err(|e| Stop::internal(e.to_string()))
-        })?;
-        standing.totals = totals.finish();
-        Ok(standing)
-    }
-
-    /// The exit code that the rows call for.
-    pub fn exit(&self) -> Exit {
-        let Counts { invalid, failed, pending, unknown, .. } = self.counts;
-        let mut exit = Exit::Success;
-        if failed + invalid > 0 {
-            exit = exit.and(Exit::SomeFailed);
-        }
-        if pending + unknown > 0 {
-            exit = exit.and(Exit::SomeOpen);
-        }
-        if self.left > 0 {
-            exit = exit.and(Exit::SomeNotSent);
-        }
-        exit
-    }
-}
+use crate::report::{Counts, Summary};
 
 /// Where results of an input go when nobody says otherwise.
 pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
@@ -121,19 +50,22 @@ pub async fn wrap_up(
     reason: Option<Reason>,
     results: &Path,
 ) -> Result<Exit, Stop> {
-    let standing = Standing::of(&session.ledger, &session.batch)?;
-    let exit = standing.exit().and(also);
-    // A ledger that takes no more can still be read: what is known is written before its failure is told.
-    let ended = session.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
-    crash_at("mid_results");
-    write_results_file(&session.ledger, session.batch.id, results)?;
-    let noted = session.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
-    // The reasons of rows that were not reached depend on the run's end.
-    let standing = Standing::of(&session.ledger, &session.batch)?;
-    let exit = if ended.is_err() || noted.is_err() { exit.and(Exit::Internal) } else { exit };
+    let Finished { standing, exit, trouble } = session.finish(also, reason, results).await?;
+    if let Some(metrics) = &context.metrics {
+        metrics.stands(&session.batch.name, &standing);
+    }
+    tell_log(&session.batch, &standing, exit, results);
     tell(context, &session.batch, &standing, exit, Some(results));
     tell_unbound(context, session)?;
-    ended.and(noted).map(|()| exit)
+    trouble.map_or(Ok(exit), Err)
+}
+
+fn tell_log(batch: &BatchInfo, standing: &Standing, exit: Exit, results: &Path) {
+    let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
+    let (batch, code, results) = (batch.name.as_str(), exit.code(), results.display());
+    tracing::info!(
+        batch, succeeded, failed, invalid, pending, unknown, not_sent, code, %results, "results written"
+    );
 }
 
 /// Reports rows of accounts that no provider entry has any more: they are neither sent nor looked up.
@@ -184,11 +116,6 @@ pub async fn write_again_and_tell(context: &Context, session: &Session, done: &s
     Ok(())
 }
 
-/// A path that still means the same file from another folder.
-pub fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
 /// One JSON object on stdout.
 pub fn tell_json(terminal: &Terminal, object: &impl serde::Serialize) {
     match serde_json::to_string_pretty(object) {
@@ -211,22 +138,51 @@ pub fn tell(context: &Context, batch: &BatchInfo, standing: &Standing, exit: Exi
         }
         return;
     }
-    if terminal.quiet {
-        return;
+    if !terminal.quiet {
+        terminal.data(&format!("\n{}", told(context, batch, standing, exit, results, "", false)));
     }
-    terminal.data(&table(terminal, batch, standing, exit));
+}
+
+/// What a person does about a batch that a process works on.
+pub fn watch_step(context: &Context, batch: &BatchInfo) -> Step {
+    let name = quoted(batch.name.as_str());
+    Step {
+        words: "a process works on it; to see how it goes on:".to_owned(),
+        command: format!("bulk-topup status {name} --watch{}", context.repeat_flags()),
+    }
+}
+
+/// The same as text; `more` stands between the table and the files. While a process is `at_work` there is nothing
+/// else to do.
+pub fn told(
+    context: &Context,
+    batch: &BatchInfo,
+    standing: &Standing,
+    exit: Exit,
+    results: Option<&Path>,
+    more: &str,
+    at_work: bool,
+) -> String {
+    let mut text = table(&context.terminal, batch, standing, exit);
+    text.push_str(more);
+    text.push('\n');
     if let Some(results) = results {
-        terminal.data(&format!("\nResults  {}", near(results)));
+        text.push_str(&format!("\nResults  {}", near(results)));
     }
-    for (i, step) in next_steps(context, batch, standing, results).iter().enumerate() {
+    let steps = match at_work {
+        true => vec![watch_step(context, batch)],
+        false => next_steps(context, batch, standing, results),
+    };
+    for (i, step) in steps.iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
-        terminal.data(&format!("{head}  {}", step.told()));
+        text.push_str(&format!("\n{head}  {}", step.told()));
     }
+    text.trim_end().to_owned()
 }
 
 fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit) -> String {
     let rows = counted(standing.counts.rows());
-    let mut text = format!("\nBatch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
+    let mut text = format!("Batch {}  {rows}  exit {}: {}\n", batch.name, exit.code(), meaning(exit));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -246,14 +202,8 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
                 format!("{reason} {rows} ({next})")
             })
             .collect();
-        let line = format!(
-            "  {} {:>9}   {}",
-            terminal.status(*status),
-            grouped(&count.to_string()),
-            why.join(" · ")
-        );
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let head = format!("  {} {:>9}   ", terminal.status(*status), grouped(&count.to_string()));
+        text.push_str(&hanging(&head, 25, &why));
     }
     text.push_str(&money(standing));
     for halt in &standing.halts {
@@ -286,7 +236,8 @@ fn money(standing: &Standing) -> String {
             .filter(|(name, amount)| *name == "asked" || !amount.is_zero())
             .map(|(name, amount)| format!("{name} {}", grouped(&amount.normalize().to_string())))
             .collect();
-        text.push_str(&format!("  {:<10} {currency}: {}\n", total.provider, shown.join(" · ")));
+        let head = format!("  {:<10} {currency}: ", total.provider);
+        text.push_str(&hanging(&head, head.chars().count(), &shown));
     }
     for (currency, amount) in &standing.charged {
         let amount = grouped(&amount.normalize().to_string());
@@ -310,20 +261,22 @@ fn meaning(exit: Exit) -> &'static str {
 }
 
 /// What a person does next, and the command to type for it.
-struct Step {
-    words: String,
-    command: String,
+pub struct Step {
+    /// In words.
+    pub words: String,
+    /// To type.
+    pub command: String,
 }
 
 impl Step {
     /// The words, and below them the command on a line of its own.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         format!("{}\n           {}", wrapped(9, &self.words).trim(), self.command)
     }
 }
 
 /// What a person does next.
-fn next_steps(
+pub fn next_steps(
     context: &Context,
     batch: &BatchInfo,
     standing: &Standing,
@@ -375,7 +328,7 @@ fn next_steps(
 }
 
 /// A path as a person would type it here: short where it lies below the working folder.
-fn near(path: &Path) -> String {
+pub fn near(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
     let shown = below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());

@@ -113,6 +113,24 @@ impl std::fmt::Display for Money {
     }
 }
 
+/// Digits in groups of three: `1234567.5` is `1,234,567.5`.
+pub fn grouped(plain: &str) -> String {
+    let (whole, rest) = plain.split_once('.').map_or((plain, None), |(whole, rest)| (whole, Some(rest)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut text = String::from(sign);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(rest) = rest {
+        text.push('.');
+        text.push_str(rest);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +147,15 @@ mod tests {
         assert_eq!(Money::parse("46.0000", "USD").unwrap().to_string(), "46 USD");
         for wrong in ["1e3", "-1", "", ".", "1,000", "0x10"] {
             assert!(Money::parse(wrong, "USD").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (plain, shown) in
+            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.50", "-1,234,567.50")]
+        {
+            assert_eq!(grouped(plain), shown);
         }
     }
 }

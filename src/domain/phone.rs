@@ -133,9 +133,37 @@ pub fn mask_digits(text: &str) -> String {
     if chars.len() <= 7 { "*".repeat(chars.len()) } else { masked.collect() }
 }
 
+/// Masks what may be a phone number within a text: every run of nine digits or more.
+pub fn mask_numbers(text: &str) -> String {
+    const DIGITS_MIN: usize = 9;
+    let (mut masked, mut run) = (String::with_capacity(text.len()), String::new());
+    let flush = |run: &mut String, masked: &mut String| {
+        let whole = if run.len() < DIGITS_MIN { run.clone() } else { mask_digits(run) };
+        masked.push_str(&whole);
+        run.clear();
+    };
+    for char in text.chars() {
+        if char.is_ascii_digit() {
+            run.push(char);
+        } else {
+            flush(&mut run, &mut masked);
+            masked.push(char);
+        }
+    }
+    flush(&mut run, &mut masked);
+    masked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_within_a_text_are_masked_and_the_rest_stays() {
+        let text = "{\"phone\": \"0912341101\", \"amount\": 20000000} 981234502";
+        assert_eq!(mask_numbers(text), "{\"phone\": \"0912***101\", \"amount\": 20000000} 9812**502");
+        assert_eq!(mask_numbers("Số tiền 50.000đ"), "Số tiền 50.000đ");
+    }
 
     #[test]
     fn a_number_has_one_canonical_form() {

@@ -218,3 +218,55 @@ pub struct Refusal {
     /// One sentence: what is wrong and what would be right.
     pub message: String,
 }
+
+impl SubmitMeaning {
+    /// One stable word for it, for logs and figures.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::FailedUnlessFound => "failed_unless_found",
+            Self::Refused(_) => "refused",
+            Self::Throttled(_) => "throttled",
+            Self::Halted(_) => "halted",
+            Self::Unclear(_) => "unclear",
+        }
+    }
+}
+
+impl LookupMeaning {
+    /// One stable word for it, for logs and figures.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Pending => "pending",
+            Self::NotFound => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Unchanged { .. } => "unclear",
+        }
+    }
+}
+
+impl Told {
+    /// One stable word for it, for logs and figures.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Balance(_) | Self::Catalogue(_) | Self::Operator { .. } => "told",
+            Self::Busy(_) => "busy",
+            Self::Refused(_) => "refused",
+            Self::Halted(_) => "halted",
+            Self::Nothing(_) => "unclear",
+        }
+    }
+
+    /// The provider's code, where one came with it.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Busy(answer) | Self::Nothing(answer) => answer.code.as_deref(),
+            Self::Halted(halt) => Some(&halt.code),
+            Self::Balance(_) | Self::Catalogue(_) | Self::Operator { .. } | Self::Refused(_) => None,
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clear::{Heard, judge_told, question_about};
 use super::lane::Preflight;
-use super::machine::{CallFor, Engine};
+use super::machine::{CallFor, Engine, end_of};
 use super::slot::{Slot, Stage, Waited};
 use super::types::{Clearance, LaneId, Loaded, Mode};
 use crate::domain::{
@@ -186,6 +186,9 @@ impl Engine {
             Delivery::NotSent(_) | Delivery::MaybeSent(_) => None,
         };
         let wait = lane.config.follow.wait(tries, id.0.try_into().unwrap_or(0));
+        if let Some(told) = &told {
+            end_of(&mut self.call_ends, told.word(), told.code());
+        }
         match told {
             Some(Told::Balance(_)) => lane.preflight = Preflight::Done,
             Some(Told::Catalogue(catalogue)) => {
@@ -246,6 +249,7 @@ impl Engine {
             self.leave(row);
         } else if slot.verify.is_empty() {
             let told = lane.config.codec.decode_question(&question_about(&slot.order), &reply);
+            end_of(&mut self.call_ends, told.word(), told.code());
             self.told(id, row, told, now);
         } else {
             self.verified(id, row, &reply, now);
@@ -258,6 +262,7 @@ impl Engine {
         let Some(past) = slot.verify.front() else { return };
         let lookup = slot.lookup_of(past);
         let verdict = lane.config.codec.decode_lookup(&lookup, reply);
+        end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
         let current = slot.topup.id.as_ref() == Some(&lookup.id);
         let gives_way = current && slot.topup.is_not_received();
         match &verdict.meaning {

@@ -1,9 +1,9 @@
 //! Open orders: looked up on their provider's schedule until final, or until only a person can ask.
 
-use super::machine::{CallFor, Engine};
+use super::machine::{CallFor, Engine, end_of};
 use super::slot::{Slot, Stage};
 use super::types::{Clearance, LaneId, Loaded, Rules};
-use crate::domain::{Delivery, LookupMeaning, Now, RowNumber, Tick, TransactionId};
+use crate::domain::{Delivery, LookupMeaning, Now, RowNumber, Status, Tick, TransactionId};
 use crate::lifecycle::{Event, Phase};
 use crate::protocol::Lookup;
 
@@ -22,6 +22,8 @@ impl Engine {
             .topup
             .quiet_since
             .map_or(now.tick, |at| now.elapsed_since(at).map_or(now.tick, |ago| now.tick.before(ago)));
+        lane.open += u64::from(loaded.topup.status().is_open());
+        lane.unknown += u64::from(loaded.topup.status() == Status::Unknown);
         if let Some(tid) = &loaded.topup.id {
             self.ids.insert(tid.clone(), row);
         }
@@ -213,6 +215,7 @@ impl Engine {
                         self.record(row, event, now);
                     }
                 }
+                end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
                 if let LookupMeaning::Unchanged { halt: Some(halt), .. } = verdict.meaning {
                     self.halt(id, halt, now);
                 }

@@ -7,7 +7,7 @@ use super::limiter::Limiter;
 use super::numbers::Numbers;
 use super::submit::INTENT_MAX;
 use super::types::{LaneConfig, LaneStart, LaneStats};
-use crate::domain::{Catalogue, Halt, Now, RowNumber, Tick};
+use crate::domain::{Catalogue, Halt, Now, RowNumber, Status, Tick};
 
 /// How far the rows of one kind are read from the ledger.
 #[derive(Debug)]
@@ -89,6 +89,12 @@ pub(super) struct Lane {
     /// When the limiter will let the next submit go, as far as is known.
     pub(super) next_slot: Tick,
     pub(super) sent: u64,
+    /// Rows that this run took in and that are final now.
+    pub(super) settled: u64,
+    /// Rows that this run took in and that are open now.
+    pub(super) open: u64,
+    /// Of them unknown.
+    pub(super) unknown: u64,
 }
 
 impl Lane {
@@ -140,6 +146,9 @@ impl Lane {
             numbers,
             next_slot: now.tick,
             sent: 0,
+            settled: 0,
+            open: 0,
+            unknown: 0,
             config,
         }
     }
@@ -224,10 +233,30 @@ impl Lane {
         })
     }
 
+    /// Counts a row that changed its status.
+    pub(super) fn moved(&mut self, from: Status, to: Status) {
+        self.settled += u64::from(to.is_finished() && !from.is_finished());
+        let (was, is) = (u64::from(from.is_open()), u64::from(to.is_open()));
+        self.open = (self.open + is).saturating_sub(was);
+        let (was, is) = (u64::from(from == Status::Unknown), u64::from(to == Status::Unknown));
+        self.unknown = (self.unknown + is).saturating_sub(was);
+    }
+
     pub(super) fn stats(&self, now: Tick) -> LaneStats {
         let halts = self.halt.iter().chain(self.operator_halts.values()).cloned().collect();
         let until = self.operator_pauses.values().copied().max().unwrap_or_default().max(self.pause_until);
         let paused_for = Some(until.since(now)).filter(|wait| *wait > Duration::ZERO);
-        LaneStats { sent: self.sent, in_flight: self.in_flight, following: self.following, halts, paused_for }
+        // While a submit is under way its row is unknown; that is no news.
+        let sending = u64::try_from(self.intents + self.armed.len() + self.in_flight).unwrap_or(u64::MAX);
+        LaneStats {
+            sent: self.sent,
+            in_flight: self.in_flight,
+            following: self.following,
+            halts,
+            paused_for,
+            settled: self.settled,
+            open: self.open.saturating_sub(sending),
+            unknown: self.unknown.saturating_sub(sending),
+        }
     }
 }

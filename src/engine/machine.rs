@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::lane::{Lane, Preflight};
 use super::slot::{Slot, Stage};
 use super::types::{
-    CallId, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode, Notice,
-    RecordId, Rules, RunConfig,
+    CallEnd, CallId, CallKind, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded,
+    Mode, Notice, RecordId, Rules, RunConfig,
 };
-use crate::domain::{Now, RowNumber, Tick, TransactionId};
+use crate::domain::{Delivery, Now, RowNumber, Tick, TransactionId};
 use crate::lifecycle::{Entry, Event, Receipt};
+
+/// Ends of requests that are kept for whoever watches: far more than end at once.
+const CALL_ENDS_MAX: usize = 1024;
 
 /// What a request under way is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Engine {
     pub(super) closing: bool,
     pub(super) ended: bool,
     pub(super) deadline: Option<Tick>,
+    /// The last requests that ended, for whoever watches.
+    pub(super) call_ends: VecDeque<(CallId, CallEnd)>,
 }
 
 impl Engine {
@@ -90,6 +95,7 @@ impl Engine {
             closing: false,
             ended: false,
             deadline: None,
+            call_ends: VecDeque::new(),
         };
         engine.pump(now);
         engine
@@ -122,7 +128,7 @@ impl Engine {
         match input {
             Input::Rows { lane, open, rows, more } => self.take_rows(lane, open, rows, more, now),
             Input::Committed { record, receipts } => self.committed(record, receipts),
-            Input::Delivered { call, delivery } => match self.calls.remove(&call) {
+            Input::Delivered { call, delivery } => match self.call_ended(call, &delivery) {
                 Some((lane, CallFor::Submit(row))) => self.submit_delivered(lane, row, delivery, now),
                 Some((lane, CallFor::Follow(row))) => self.follow_delivered(lane, row, delivery, now),
                 Some((lane, CallFor::Check(row))) => self.check_delivered(lane, row, delivery, now),
@@ -158,6 +164,33 @@ impl Engine {
     /// Whether a request under way is a submit; else it is a look-up, which may be asked again at no cost.
     pub fn is_submit(&self, call: CallId) -> bool {
         matches!(self.calls.get(&call), Some((_, CallFor::Submit(_))))
+    }
+
+    /// The next request that ended, in their order, each once. A thousand of them are kept.
+    pub fn take_call_end(&mut self) -> Option<(CallId, CallEnd)> {
+        self.call_ends.pop_front()
+    }
+
+    fn call_ended(&mut self, call: CallId, delivery: &Delivery) -> Option<(LaneId, CallFor)> {
+        let (lane, what) = self.calls.remove(&call)?;
+        let (kind, row) = match what {
+            CallFor::Preflight => (CallKind::Preflight, None),
+            CallFor::Check(row) => (CallKind::Check, Some(row)),
+            CallFor::Submit(row) => (CallKind::Submit, Some(row)),
+            CallFor::Follow(row) => (CallKind::LookUp, Some(row)),
+        };
+        let id = row.and_then(|row| self.slots.get(&row)).and_then(|slot| slot.topup.id.clone());
+        let meaning = match delivery {
+            Delivery::NotSent(_) => "not_sent",
+            Delivery::MaybeSent(_) => "no_answer",
+            Delivery::Replied(_) => "replied",
+        };
+        if self.call_ends.len() >= CALL_ENDS_MAX {
+            // Nobody watches.
+            self.call_ends.pop_front();
+        }
+        self.call_ends.push_back((call, CallEnd { lane, kind, row, id, meaning, code: None }));
+        Some((lane, what))
     }
 
     /// Counts of one provider.
@@ -314,6 +347,9 @@ impl Engine {
         let to = state.status();
         self.entries.push(Entry { row, event, at: now.wall, state });
         if from != to {
+            if let Some(lane) = self.lanes.get_mut(slot.lane.0) {
+                lane.moved(from, to);
+            }
             self.commands.push_back(Command::Notice(Notice::Changed { row, from, to }));
         }
         true
@@ -364,5 +400,13 @@ impl Engine {
     /// A number of its own for a row, to spread waiting times.
     pub(super) fn salt(&self, row: RowNumber) -> u64 {
         self.run.seed ^ row.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
+/// Puts down what the answer of the delivery at hand means.
+pub(super) fn end_of(ends: &mut VecDeque<(CallId, CallEnd)>, meaning: &'static str, code: Option<&str>) {
+    if let Some((_, end)) = ends.back_mut() {
+        end.meaning = meaning;
+        end.code = code.map(str::to_owned);
     }
 }

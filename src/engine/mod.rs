@@ -19,6 +19,6 @@ mod types;
 pub use clear::{Heard, judge_told, question_about};
 pub use machine::Engine;
 pub use types::{
-    CallId, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded, Mode,
-    Notice, Rate, RecordId, Rules, RunConfig,
+    CallEnd, CallId, CallKind, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart,
+    LaneStats, Loaded, Mode, Notice, Rate, RecordId, Rules, RunConfig,
 };

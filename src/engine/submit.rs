@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::machine::{CallFor, Engine};
+use super::machine::{CallFor, Engine, end_of};
 use super::numbers::Free;
 use super::slot::Stage;
 use super::types::{Command, LaneId, Notice, Rules};
@@ -239,6 +239,7 @@ impl Engine {
                 let silence = |unclear: &Unclear| unclear.reason == Reason::NoAnswer;
                 let usable = !matches!(&verdict.meaning, SubmitMeaning::Unclear(unclear) if silence(unclear));
                 lane.proven = lane.proven || (reply.intact && usable);
+                end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
                 self.answered(id, row, verdict, sent_at, now);
             }
         }

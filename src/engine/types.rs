@@ -233,6 +233,51 @@ pub enum Notice {
     Fault(String),
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallKind {
+    /// The read-only question before a provider's first submit.
+    Preflight,
+    /// A look-up before a submit.
+    Check,
+    /// A submit.
+    Submit,
+    /// A look-up of an open order.
+    LookUp,
+}
+
+impl CallKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Preflight, Self::Check, Self::Submit, Self::LookUp];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Check => "check",
+            Self::Submit => "submit",
+            Self::LookUp => "lookup",
+        }
+    }
+}
+
+/// A request that came to its end, for whoever watches: the engine decides nothing by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallEnd {
+    /// To which provider.
+    pub lane: LaneId,
+    /// What for.
+    pub kind: CallKind,
+    /// For which row; none for a question about the provider.
+    pub row: Option<RowNumber>,
+    /// The row's id at that time.
+    pub id: Option<TransactionId>,
+    /// What came of it, in one stable word: `not_sent`, `no_answer`, or what the answer means.
+    pub meaning: &'static str,
+    /// The provider's code.
+    pub code: Option<String>,
+}
+
 /// The rules about money, each of which can be broken to prove that a test would notice. No setting, flag or
 /// variable reaches this type; only [`Rules::default`] is used outside tests.
 #[doc(hidden)]
@@ -268,6 +313,12 @@ pub struct LaneStats {
     pub halts: Vec<Halt>,
     /// Ends of pauses in force, as waits from now.
     pub paused_for: Option<Duration>,
+    /// Rows that this run took in and that are succeeded, failed or invalid now.
+    pub settled: u64,
+    /// Rows that this run took in and that are pending or unknown now, beside those whose submit is under way.
+    pub open: u64,
+    /// Of them unknown.
+    pub unknown: u64,
 }
 
 /// Clearances by row, from a [`Mode::Look`] run to the run that sends.

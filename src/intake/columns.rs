@@ -3,7 +3,7 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{Fault, TopupColumn};
-use crate::domain::{Currency, restore};
+use crate::domain::{Currency, mask_numbers, restore};
 
 /// Titles that the user says mean a column, whatever they are called.
 pub type Mapping = [(Column, String)];
@@ -366,8 +366,18 @@ fn same_title(title: &str, wanted: &str) -> bool {
 
 /// The titles of a header, for a message.
 pub(super) fn listed<S: AsRef<str>>(header: &[S]) -> String {
-    let titles: Vec<String> = header.iter().take(30).map(|t| format!("{:?}", t.as_ref().trim())).collect();
-    titles.join(", ")
+    const TITLES_MAX: usize = 30;
+    const CHARS_MAX: usize = 40;
+    let shown = |title: &S| {
+        let title = title.as_ref().trim();
+        let mut short: String = title.chars().take(CHARS_MAX).collect();
+        if short.len() < title.len() {
+            short.push_str("...");
+        }
+        // What is taken for a header may hold numbers.
+        format!("{:?}", mask_numbers(&short))
+    };
+    header.iter().take(TITLES_MAX).map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// The currency that a title names which means an amount by itself.

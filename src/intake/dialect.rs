@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::below;
 use super::columns::listed;
 use super::records::{Scan, Signs, scan};
 use super::{Cells, Column, Columns, Fault, Mapping, TopupColumn};
@@ -142,7 +143,9 @@ pub(super) fn detect(text: &str, whole: bool, named: Option<char>, map: &Mapping
             if let Some(index) = found.iter().position(|f| useful(&f)) {
                 return Ok(found.into_iter().nth(index)).and_then(|f| f.ok_or(Fault::Empty));
             }
-            Err(likeliest(faults.into_iter().filter_map(Result::err)).unwrap_or_else(|| no_header(&found)))
+            Err(likeliest(faults.into_iter().filter_map(Result::err))
+                .or_else(|| found.iter().find_map(|first| below::header_below(text, whole, first, map)))
+                .unwrap_or_else(|| no_header(&found)))
         }
         [first, rest @ ..] => {
             let phones = |f: &Found| phone_cells(text, whole, f);
@@ -259,5 +262,9 @@ fn no_header(found: &[Found]) -> Fault {
     if best.header.iter().any(is_phone) {
         return Fault::NoHeader(best.line);
     }
-    Fault::NoPhoneColumn { line: best.line, header: listed(&best.header) }
+    Fault::NoPhoneColumn {
+        line: best.line,
+        header: listed(&best.header),
+        advice: below::advice(&best.header),
+    }
 }

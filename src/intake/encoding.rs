@@ -5,6 +5,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8, WINDOWS_1252, WINDOWS_1258};
 
 use super::Fault;
+use super::foreign::refuse_foreign;
 
 /// What the first bytes say.
 pub(super) struct Sniffed {
@@ -16,6 +17,7 @@ pub(super) struct Sniffed {
 /// Finds the encoding by the head of the file. `whole`: the head is all of it.
 pub(super) fn sniff(head: &[u8], whole: bool, named: Option<&str>) -> Result<Sniffed, Fault> {
     refuse_binary(head)?;
+    refuse_foreign(head)?;
     let marked = marked(head)?;
     if let Some(label) = named {
         let encoding = Encoding::for_label(label.trim().as_bytes())
@@ -93,6 +95,12 @@ pub(super) fn is_utf8(head: &[u8], whole: bool) -> bool {
 pub(super) fn legacy(head: &[u8], whole: bool) -> Result<&'static Encoding, Fault> {
     let line = head.split(|b| matches!(b, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     if !line.is_ascii() {
+        if let (Ok(_), Err(error)) = (std::str::from_utf8(line), std::str::from_utf8(head)) {
+            // Two programs wrote this file: whatever it is read as, some names are wrong.
+            let before = head.get(..error.valid_up_to()).unwrap_or_default();
+            let (line, column) = end_of(&String::from_utf8_lossy(before));
+            return Err(Fault::BadBytes { line, column, encoding: UTF_8.name().to_owned() });
+        }
         let known = |encoding: &'static Encoding| {
             let (text, bad) = encoding.decode_without_bom_handling(line);
             if bad { 0 } else { super::dialect::known_titles(&text) }

@@ -24,7 +24,7 @@ pub enum Fault {
     Binary(&'static str, &'static str),
     /// UTF-16 without a byte order mark.
     #[error(
-        "this looks like UTF-16 without a mark at its start; save it as \"CSV UTF-8\", or name the encoding"
+        "this looks like UTF-16 without a mark at its start; save it as \"CSV UTF-8\", or say --encoding utf-16le"
     )]
     Utf16WithoutMark,
     /// UTF-32.
@@ -32,7 +32,7 @@ pub enum Fault {
     Utf32,
     /// Bytes of several encodings are possible.
     #[error(
-        "the text is not UTF-8 and its encoding is not clear (it may be {0}); save it as \"CSV UTF-8\", or name the encoding"
+        "the text is not UTF-8 and its encoding is not clear (it may be {0}); save it as \"CSV UTF-8\", or name the encoding with --encoding"
     )]
     UnclearEncoding(String),
     /// An encoding nobody knows was asked for.
@@ -42,7 +42,7 @@ pub enum Fault {
     UnknownEncoding(String),
     /// Bytes that are no text in the encoding.
     #[error(
-        "line {line}, column {column}: these bytes are no {encoding} text; save the file as \"CSV UTF-8\", or name its encoding"
+        "line {line}, column {column}: these bytes are no {encoding} text; save the file as \"CSV UTF-8\", or name its encoding with --encoding"
     )]
     BadBytes {
         /// Line of the file, from 1.
@@ -69,13 +69,41 @@ pub enum Fault {
     NoHeader(u64),
     /// No column can be the phone column.
     #[error(
-        "line {line}: no column is named phone (or mobile, msisdn, số điện thoại, SĐT, 手机号); the columns are {header}; say which one it is with --map phone=TITLE"
+        "line {line}: no column is named phone (or mobile, msisdn, số điện thoại, SĐT, 手机号); the columns are {header}; say which one it is with --map phone=TITLE{advice}"
     )]
     NoPhoneColumn {
         /// Line of the header.
         line: u64,
         /// What the header names.
         header: String,
+        /// What else to try.
+        advice: &'static str,
+    },
+    /// Titles or notes stand above the header.
+    #[error(
+        "line {line}: this is no header; the header seems to be line {below}, with {title:?}. Remove what stands above it, and check again"
+    )]
+    HeaderBelow {
+        /// Line that stands where the header should.
+        line: u64,
+        /// Line that looks like the header.
+        below: u64,
+        /// Its phone column.
+        title: String,
+    },
+    /// Rows of a sheet that a person does not see.
+    #[error(
+        "sheet {sheet:?}: {rows} {words} hidden, by a filter or by hand, and would be sent with the others (the first is row {first}); show all rows and remove those that are not meant, or copy the visible ones into a new workbook"
+    )]
+    HiddenRows {
+        /// The sheet.
+        sheet: String,
+        /// How many.
+        rows: usize,
+        /// "row is" or "rows are".
+        words: &'static str,
+        /// The first of them, as the sheet counts.
+        first: u64,
     },
     /// A title that was asked for is not there.
     #[error(
@@ -121,7 +149,7 @@ pub enum Fault {
     },
     /// Two delimiters make sense.
     #[error(
-        "line {line}: the header can be cut at {first:?} or at {second:?}, with different phone columns; quote the titles, or name the delimiter"
+        "line {line}: the header can be cut at {first:?} or at {second:?}, with different phone columns; quote the titles, or name the delimiter with --delimiter"
     )]
     AmbiguousDelimiter {
         /// Line of the header.
@@ -152,7 +180,7 @@ pub enum Fault {
     BrokenHeader(u64, String),
     /// One of our results files.
     #[error(
-        "this is a results file of an earlier batch (it has a column {0}); to send its unsent rows again use: retry"
+        "this is a results file of an earlier batch (it has a column {0}), and is not sent anew; to send its unsent rows again name it to: bulk-topup retry"
     )]
     IsResultsFile(String),
     /// Not one of our results files.

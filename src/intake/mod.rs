@@ -1,16 +1,20 @@
 //! Floor 1: from bytes to rows. Encoding, dialect, header and cells of a CSV file or workbook are found out
 //! from a bounded head; then rows stream through buffers that do not grow with the file.
 
+mod below;
 mod bytes;
 mod columns;
 mod dialect;
 mod encoding;
 mod fault;
+mod foreign;
+mod hidden;
 mod records;
 mod results;
 mod row;
 mod source;
 mod workbook;
+mod xls;
 
 pub use columns::{Column, Columns, Mapping};
 pub use dialect::{Dialect, LineEnd};

@@ -88,7 +88,7 @@ impl Cells {
 pub enum Broken {
     /// Too few or too many cells.
     #[error(
-        "the line has {found} cells, the header has {expected}; a cell that holds the delimiter needs quotes around it"
+        "the line has {found} cells, the header has {expected}; every column needs a title, and a cell that holds the delimiter needs quotes around it"
     )]
     Ragged {
         /// Cells of the line.

@@ -1,6 +1,7 @@
 //! Workbooks (.xlsx, .xls, .ods): one sheet, as the text that a careful reader sees. A number is shown
 //! exactly or in E notation, which no phone or amount accepts; nothing is rounded to look right.
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,6 +12,7 @@ use zip::ZipArchive;
 use super::bytes::{Stream, Tap};
 use super::dialect::{self, Found};
 use super::{Broken, CELL_BYTES_MAX, Cells, Columns, Fault, LineEnd, Mapping};
+use super::{below, hidden, xls};
 
 /// Most bytes of a workbook, packed or unpacked, and of the text of its cells: an archive can unpack to
 /// anything.
@@ -53,6 +55,8 @@ pub(super) struct Book {
     width: usize,
     /// Next row to hand out.
     next: usize,
+    /// Rows that a person does not see, as the sheet counts.
+    hidden: BTreeSet<u64>,
     digest: (u64, [u8; 32]),
 }
 
@@ -77,13 +81,15 @@ impl Book {
             rows: Vec::new(),
             width: 0,
             next: 0,
+            hidden: BTreeSet::new(),
             digest: tap.digest(),
         };
         // The reader of old workbooks indexes by what the file says of itself, which a damaged file lies about.
-        let read = catch_unwind(AssertUnwindSafe(|| book.read(bytes, packing, sheet)));
-        let sheet = read.map_err(|_| damaged("it is damaged"))??;
-        let found = book.find_header(map)?;
-        Ok((book, found, sheet))
+        let read = catch_unwind(AssertUnwindSafe(|| book.read(&bytes, packing, sheet)));
+        let picked = read.map_err(|_| damaged("it is damaged"))??;
+        let found = book.find_header(&picked, map)?;
+        book.refuse_hidden(&picked.name, found.line)?;
+        Ok((book, found, picked.name))
     }
 
     pub(super) fn digest(&self) -> (u64, [u8; 32]) {
@@ -117,7 +123,17 @@ impl Book {
         }
     }
 
-    fn find_header(&mut self, map: &Mapping) -> Result<Found, Fault> {
+    /// Filled rows that nobody sees would be sent unseen.
+    fn refuse_hidden(&self, sheet: &str, header: u64) -> Result<(), Fault> {
+        let filled = self.rows.iter().map(|(line, _)| *line);
+        let mut unseen = filled.filter(|line| *line > header && self.hidden.contains(line));
+        let Some(first) = unseen.next() else { return Ok(()) };
+        let rows = 1 + unseen.count();
+        let words = if rows == 1 { "row is" } else { "rows are" };
+        Err(Fault::HiddenRows { sheet: sheet.to_owned(), rows, words, first })
+    }
+
+    fn find_header(&mut self, picked: &Picked, map: &Mapping) -> Result<Found, Fault> {
         let mut cells = Cells::default();
         while let Some((line, _)) = self.next(&mut cells) {
             if cells.is_blank() {
@@ -128,9 +144,25 @@ impl Book {
             let columns = Columns::find(&header, line, map)?;
             let (delimiter, line_end) = (',', LineEnd::CrLf);
             let found = Found { delimiter, line_end, header, line, columns, skip: 0 };
-            return dialect::with_phone_column(found);
+            return match dialect::with_phone_column(found) {
+                Err(Fault::NoPhoneColumn { .. }) if self.title_below(map).is_some() => {
+                    let (below, title) = self.title_below(map).unwrap_or_default();
+                    Err(Fault::HeaderBelow { line, below, title })
+                }
+                other => other,
+            };
         }
-        Err(Fault::Empty)
+        Err(picked.is_empty())
+    }
+
+    /// Line and phone title of a row further down that can be the header.
+    fn title_below(&self, map: &Mapping) -> Option<(u64, String)> {
+        let mut cells = Cells::default();
+        (self.next..self.rows.len().min(self.next + below::RECORDS_MAX)).find_map(|row| {
+            self.fill(row, &mut cells);
+            let title = below::phone_title(&cells, map)?;
+            self.rows.get(row).map(|(line, _)| (*line, title))
+        })
     }
 
     /// Adds a filled cell; cells come row by row, left to right.
@@ -152,20 +184,21 @@ impl Book {
         Ok(())
     }
 
-    fn read(&mut self, bytes: Vec<u8>, packing: Packing, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read(&mut self, bytes: &[u8], packing: Packing, sheet: Option<&str>) -> Result<Picked, Fault> {
         match packing {
             Packing::Ole => self.read_xls(bytes, sheet),
-            Packing::Zip => match open_document(&bytes)? {
+            Packing::Zip => match open_document(bytes)? {
                 true => self.read_ods(bytes, sheet),
                 false => self.read_xlsx(bytes, sheet),
             },
         }
     }
 
-    fn read_xlsx(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_xlsx(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
-        let mut reader = book.worksheet_cells_reader(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.hidden = hidden::of_xlsx(bytes, &picked.name).ok_or_else(unseen)?;
+        let mut reader = book.worksheet_cells_reader(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         let mut last = None;
         while let Some(cell) = reader.next_cell().map_err(|e| damaged(&e.to_string()))? {
             let at = cell.get_position();
@@ -186,23 +219,33 @@ impl Book {
                 DataRef::Empty => {}
             }
         }
-        Ok(name)
+        Ok(picked)
     }
 
-    fn read_xls(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_xls(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
+        if xls::is_protected(bytes) {
+            return Err(damaged("password"));
+        }
+        let sheets =
+            xls::sheets_of(bytes).ok_or_else(|| damaged("it is damaged, or no workbook of this kind"))?;
+        if sheets.iter().any(|sheet| !sheet.fits()) {
+            return Err(damaged("it is damaged, or its cells stand too far apart"));
+        }
         let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
-        let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.hidden = sheets.into_iter().nth(picked.place).ok_or_else(unseen)?.hidden;
+        let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
-        Ok(name)
+        Ok(picked)
     }
 
-    fn read_ods(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<String, Fault> {
+    fn read_ods(&mut self, bytes: &[u8], sheet: Option<&str>) -> Result<Picked, Fault> {
         let mut book: Ods<_> = Ods::new(Cursor::new(bytes)).map_err(|e| damaged(&e.to_string()))?;
-        let name = pick_sheet(book.sheets_metadata(), sheet)?;
-        let range = book.worksheet_range(&name).map_err(|e| damaged(&e.to_string()))?;
+        let picked = pick_sheet(book.sheets_metadata(), sheet)?;
+        self.hidden = hidden::of_ods(bytes, &picked.name).ok_or_else(unseen)?;
+        let range = book.worksheet_range(&picked.name).map_err(|e| damaged(&e.to_string()))?;
         self.add_range(&range)?;
-        Ok(name)
+        Ok(picked)
     }
 
     fn add_range(&mut self, range: &calamine::Range<Data>) -> Result<(), Fault> {
@@ -277,16 +320,56 @@ fn check_elements(text: impl std::io::BufRead) -> Result<(), Fault> {
     }
 }
 
-fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<String, Fault> {
+/// The sheet that is read.
+struct Picked {
+    name: String,
+    /// Among all sheets of the workbook, from 0.
+    place: usize,
+    /// The others, for a message.
+    others: Vec<String>,
+}
+
+impl Picked {
+    /// The refusal of a sheet without any cell.
+    fn is_empty(&self) -> Fault {
+        if self.others.is_empty() {
+            return Fault::Empty;
+        }
+        let (name, others) = (&self.name, self.others.join(", "));
+        Fault::Workbook(format!(
+            "the sheet {name:?} is empty; the workbook also has {others}: say which one is meant with --sheet NAME"
+        ))
+    }
+}
+
+/// The named sheet, else the first that a person sees.
+fn pick_sheet(sheets: &[calamine::Sheet], named: Option<&str>) -> Result<Picked, Fault> {
     let tables = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
     let picked = match named {
         Some(name) => tables().find(|sheet| sheet.name == name),
-        None => tables().find(|sheet| sheet.visible == SheetVisible::Visible).or_else(|| tables().next()),
+        None => tables().find(|sheet| sheet.visible == SheetVisible::Visible),
     };
-    picked.map(|sheet| sheet.name.clone()).ok_or_else(|| {
-        let names: Vec<String> = tables().map(|sheet| format!("{:?}", sheet.name)).collect();
-        Fault::Workbook(format!("the workbook has no such sheet; it has {}", names.join(", ")))
-    })
+    let names = |but: Option<&str>| {
+        let others = tables().filter(|sheet| Some(sheet.name.as_str()) != but);
+        others.map(|sheet| format!("{:?}", sheet.name)).collect::<Vec<_>>()
+    };
+    match (picked, named) {
+        (Some(sheet), _) => {
+            let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
+            Ok(Picked { name: sheet.name.clone(), place, others: names(Some(&sheet.name)) })
+        }
+        (None, Some(_)) => {
+            Err(Fault::Workbook(format!("the workbook has no such sheet; it has {}", names(None).join(", "))))
+        }
+        (None, None) => Err(Fault::Workbook(format!(
+            "all sheets of the workbook are hidden ({}); say which one is meant with --sheet NAME",
+            names(None).join(", ")
+        ))),
+    }
+}
+
+fn unseen() -> Fault {
+    damaged("it cannot be told which of its rows are hidden")
 }
 
 /// A number as a spreadsheet keeps it: exact where it has at most 15 digits, else in E notation, because the

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
 use super::record::{BatchId, RowBody, path_of, signed, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, RowNumber, TransactionId, WallTime};
-use crate::lifecycle::{Event, Phase, StoredRow};
+use crate::lifecycle::{Event, StoredRow};
 use crate::report::{Counts, OutputDialect, Total, Totals};
 
 /// A batch, without its rows.
@@ -52,8 +52,13 @@ const BATCH: &str =
     "SELECT id, name, file_sha256, source, header, dialect, results_path, sandbox, created_at,
      rows, cancelled_at FROM batches";
 
-const ROW: &str = "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
+pub(super) const ROW: &str =
+    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
      state, batch FROM rows";
+
+/// The columns that [`raw_row`] reads, for queries with more.
+pub(super) const ROW_COLUMNS: &str =
+    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes, state";
 
 impl Ledger {
     /// All batches, oldest first.
@@ -281,14 +286,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn counts(&self, batch: BatchId) -> Result<Counts, LedgerError> {
-        let sql = "SELECT phase, count(*) FROM rows WHERE batch = ?1 GROUP BY phase";
-        let found: Vec<(String, i64)> = self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut counts = Counts::default();
-        for (word, rows) in found {
-            let phase = Phase::ALL.into_iter().find(|phase| super::append::phase_word(*phase) == word);
-            let phase =
-                phase.ok_or_else(|| LedgerError::damaged(&self.path, "a row has an unknown phase"))?;
-            counts.add(phase.status(), unsigned(rows));
+        for (phase, rows) in self.phase_counts(batch)? {
+            counts.add(phase.status(), rows);
         }
         Ok(counts)
     }
@@ -401,7 +401,7 @@ pub(super) struct RawRow {
 }
 
 /// Reads the columns of [`ROW`].
-fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
+pub(super) fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
     Ok(RawRow {
         row: row.get(0)?,
         line: row.get(1)?,
@@ -413,7 +413,7 @@ fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
 }
 
 impl RawRow {
-    fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
+    pub(super) fn decode(self, path: &Path) -> Result<StoredRow, LedgerError> {
         let row = RowNumber(unsigned(self.row));
         let damaged =
             |what: &str| LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"));

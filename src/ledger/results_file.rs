@@ -83,7 +83,7 @@ pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Resul
 }
 
 /// Where a path leads: a symbolic link is written through, not replaced.
-fn target(path: &Path) -> Result<PathBuf, ResultsFileError> {
+pub(super) fn target(path: &Path) -> Result<PathBuf, ResultsFileError> {
     match fs::canonicalize(path) {
         Ok(path) => Ok(path),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -99,7 +99,7 @@ fn target(path: &Path) -> Result<PathBuf, ResultsFileError> {
     }
 }
 
-fn folder(path: &Path) -> PathBuf {
+pub(super) fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),

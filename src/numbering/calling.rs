@@ -39,6 +39,12 @@ impl CallingCodes {
         }
     }
 
+    /// A country whose code begins with this one, or the other way, without being the same.
+    pub(super) fn overlapping(&self, code: &str) -> Option<&Calling> {
+        let overlaps = |other: &str| other != code && (other.starts_with(code) || code.starts_with(other));
+        self.rows.iter().find(|row| overlaps(&row.code))
+    }
+
     /// Countries whose code these digits begin with. Codes are prefix-free, so all share one code.
     pub(super) fn of_digits<'t>(&'t self, digits: &'t str) -> impl Iterator<Item = &'t Calling> + Clone {
         self.rows.iter().filter(move |row| digits.starts_with(row.code.as_str()))

@@ -43,6 +43,15 @@ pub(super) fn clean(cell: &str) -> Result<Cleaned<'_>, PhoneProblem> {
     if text.starts_with('=') {
         return Err(PhoneProblem::Formula);
     }
+    if is_sheet_error(text) {
+        return Err(PhoneProblem::SheetError);
+    }
+    if is_narrow(text) {
+        return Err(PhoneProblem::Narrow);
+    }
+    if is_words(text) {
+        return Err(PhoneProblem::Words);
+    }
     if is_scientific(text) {
         return Err(PhoneProblem::Scientific);
     }
@@ -148,9 +157,59 @@ fn is_scientific(text: &str) -> bool {
     digits(whole) && digits(fraction) && digits(exponent) && exponent.len() <= 3
 }
 
-/// `912345678.0`: a number that some program kept as a decimal. The dot is no separator there.
+/// `912345678.0`, `912345678.5`: a number that some program kept as a decimal. The dot is no separator there.
 fn is_decimal(text: &str) -> bool {
     let Some((whole, fraction)) = text.split_once(['.', ',']) else { return false };
-    let zeros = !fraction.is_empty() && fraction.len() <= 2 && fraction.bytes().all(|b| b == b'0');
-    zeros && whole.len() >= 6 && whole.bytes().all(|b| b.is_ascii_digit())
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let zeros = fraction.bytes().all(|b| b == b'0');
+    let short = (1..=2).contains(&fraction.len()) && digits(fraction);
+    // With a leading 0 it was typed, and the dot may be a person's.
+    short && whole.len() >= 6 && digits(whole) && (zeros || !whole.starts_with('0'))
+}
+
+/// What a spreadsheet shows where a formula failed: `#N/A`, `#REF!`, `#DIV/0!`, `#NAME?`.
+pub fn is_sheet_error(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('#') else { return false };
+    let named = rest.strip_suffix(['!', '?']).unwrap_or(rest);
+    named.len() >= 3
+        && named.starts_with(|c: char| c.is_ascii_alphabetic())
+        && named.len() <= 20
+        && named.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'/' | b'0' | b'_'))
+}
+
+/// What a spreadsheet shows of a number that its column has no room for: `####`.
+pub fn is_narrow(text: &str) -> bool {
+    text.len() >= 2 && text.bytes().all(|b| b == b'#')
+}
+
+/// What a spreadsheet makes of `6-1` and the like: `2026-01-06`, `06/01/2026`, `6-Jan`, `06-Thg1`, `1月6日`.
+pub fn is_date(text: &str) -> bool {
+    const ISO_DAY: usize = 10;
+    let day = text.split(' ').next().unwrap_or_default();
+    let day =
+        day.split_once('T').map_or(day, |(before, _)| if before.len() == ISO_DAY { before } else { day });
+    let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
+    let number = |part: &&str| part.parse::<u16>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()));
+    let numbers: Vec<u16> = parts.iter().filter_map(number).collect();
+    let named = |part: &&str| {
+        let lower = part.to_lowercase();
+        let months =
+            ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "thg"];
+        months.iter().any(|month| lower.starts_with(month)) && lower.len() <= 9
+    };
+    let small = |numbers: &[u16]| numbers.iter().all(|number| (1..=31).contains(number));
+    match (parts.len(), numbers.as_slice()) {
+        (3, [1900..=2199, rest @ ..]) if rest.len() == 2 => small(rest),
+        (3, [first @ .., 1900..=2199]) if first.len() == 2 => small(first),
+        (2 | 3, [_] | [_, _]) => {
+            parts.len() == numbers.len() + 1 && parts.iter().filter(|part| named(part)).count() == 1
+        }
+        _ => day.contains('月') && day.ends_with(['日', '月']),
+    }
+}
+
+/// Letters and not one digit.
+fn is_words(text: &str) -> bool {
+    let is_word = |c: char| c.is_alphabetic() && !is_invisible(c);
+    text.chars().any(is_word) && !text.chars().any(|c| c.is_numeric() || is_invisible(c))
 }

@@ -3,12 +3,13 @@
 
 mod calling;
 mod cell;
+mod file;
 mod plan;
 mod problem;
 mod read;
 
 pub use calling::CallingCodes;
-pub use cell::{excel_text, is_invisible};
-pub use plan::{Mark, PhonePlan, PlanError};
+pub use cell::{excel_text, is_date, is_invisible, is_narrow, is_sheet_error};
+pub use plan::{Mark, PhonePlan, PlanError, PlanProblem};
 pub use problem::{PhoneProblem, PhoneWarning, Repair, Repairs};
 pub use read::ReadPhone;

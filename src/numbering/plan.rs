@@ -4,26 +4,89 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{CallingCodes, PhoneProblem};
+use super::{CallingCodes, PhoneProblem, file};
 use crate::domain::Country;
 
 /// Why a data file is no phone plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Not the TOML of a plan.
-    #[error("phone plan: {0}")]
-    Syntax(String),
-    /// A prefix holds something but digits, stands twice, or the tables are too large.
-    #[error("phone plan of {country}: prefix {prefix:?} is not 1 to 8 digits, or stands twice")]
-    Prefix {
-        /// Plan it stands in.
-        country: Country,
-        /// The prefix.
-        prefix: String,
+    /// Something in the file of a plan is wrong.
+    #[error("line {line}: {key}: {problem}")]
+    At {
+        /// Line of the file, from 1.
+        line: usize,
+        /// The key, with its place (`block[2].prefixes[0]`).
+        key: String,
+        /// What is wrong with it.
+        problem: PlanProblem,
     },
     /// The table of calling codes is damaged.
     #[error("calling codes, line {0}: not code,country,name,digits")]
     CallingCodes(usize),
+}
+
+/// What is wrong in the file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanProblem {
+    /// The TOML reader's own words.
+    #[error("{0}")]
+    Syntax(String),
+    /// Not digits, or too few or many of them.
+    #[error("{value:?} is no text of {least} to {most} digits")]
+    Digits {
+        /// What stands there.
+        value: String,
+        /// Fewest digits.
+        least: usize,
+        /// Most digits.
+        most: usize,
+    },
+    /// Not a name that can stand in a message.
+    #[error("write a name of 1 to 60 letters")]
+    Name,
+    /// The country has another code.
+    #[error("the calling code of {country} is {known}")]
+    CallingCode {
+        /// The plan's country.
+        country: Country,
+        /// Its code.
+        known: String,
+    },
+    /// Numbers could be read as either country's.
+    #[error("this overlaps with {known}, the calling code of {name}")]
+    CodeOverlaps {
+        /// The other country.
+        name: String,
+        /// Its code.
+        known: String,
+    },
+    /// No mobile number has so few or many digits.
+    #[error("{digits} is out of range: from {least} to {most} digits after the calling code")]
+    Length {
+        /// What stands there.
+        digits: usize,
+        /// Fewest.
+        least: usize,
+        /// Most, for this calling code.
+        most: usize,
+    },
+    /// Every number would be refused.
+    #[error("name at least one beginning of mobile numbers, without the leading 0")]
+    NoStarts,
+    /// A prefix that no number of the plan has.
+    #[error("no mobile number begins with {digits}: `starts` allows {starts}; leave out the leading 0")]
+    OutsideStarts {
+        /// The prefix.
+        digits: String,
+        /// The beginnings that there are.
+        starts: String,
+    },
+    /// One prefix, two owners.
+    #[error("the prefix {0} stands twice")]
+    Twice(String),
+    /// An old beginning of another shape.
+    #[error("{0:?} is no old beginning: three digits, without the leading 0")]
+    Moved(String),
 }
 
 /// What is special about a block of numbers.
@@ -66,31 +129,10 @@ impl Mark {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlanFile {
-    country: Country,
-    name: String,
-    calling_code: String,
-    trunk: String,
-    national_digits: usize,
-    starts: Vec<String>,
-    fixed_starts: Vec<String>,
-    fixed_digits: Vec<usize>,
-    #[serde(rename = "block")]
-    blocks: Vec<Block>,
-    #[serde(default)]
-    moved: BTreeMap<String, String>,
-}
-
 /// Prefixes of one operator.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Block {
-    operator: String,
-    #[serde(default)]
+    pub(super) operator: String,
     pub(super) mark: Option<Mark>,
-    prefixes: Vec<String>,
 }
 
 impl Block {
@@ -112,40 +154,15 @@ pub(super) struct CountryPlan {
     pub(super) calling_code: String,
     pub(super) trunk: String,
     pub(super) national_digits: usize,
-    starts: Vec<String>,
-    fixed_starts: Vec<String>,
-    fixed_digits: Vec<usize>,
-    blocks: Vec<Block>,
-    moved: BTreeMap<String, String>,
-    prefixes: DigitTree,
+    pub(super) starts: Vec<String>,
+    pub(super) fixed_starts: Vec<String>,
+    pub(super) fixed_digits: Vec<usize>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) moved: BTreeMap<String, String>,
+    pub(super) prefixes: DigitTree,
 }
 
 impl CountryPlan {
-    fn read(text: &str) -> Result<Self, PlanError> {
-        let file: PlanFile = toml::from_str(text).map_err(|e| PlanError::Syntax(e.to_string()))?;
-        let mut prefixes = DigitTree::default();
-        for (index, block) in file.blocks.iter().enumerate() {
-            for prefix in &block.prefixes {
-                prefixes
-                    .insert(prefix, index)
-                    .ok_or_else(|| PlanError::Prefix { country: file.country, prefix: prefix.clone() })?;
-            }
-        }
-        Ok(Self {
-            country: file.country,
-            name: file.name,
-            calling_code: file.calling_code,
-            trunk: file.trunk,
-            national_digits: file.national_digits,
-            starts: file.starts,
-            fixed_starts: file.fixed_starts,
-            fixed_digits: file.fixed_digits,
-            blocks: file.blocks,
-            moved: file.moved,
-            prefixes,
-        })
-    }
-
     /// Whether a national significant number has the shape of a mobile number here.
     pub(super) fn fits(&self, national: &str) -> bool {
         national.len() == self.national_digits && self.starts.iter().any(|s| national.starts_with(s.as_str()))
@@ -162,7 +179,11 @@ impl CountryPlan {
         let moved = national.get(..3).and_then(|old| self.moved.get_key_value(old));
         if let (Some((old, new)), true) = (moved, national.len() == self.national_digits + 1) {
             let trunk = &self.trunk;
-            return PhoneProblem::Moved { old: format!("{trunk}{old}"), new: format!("{trunk}{new}") };
+            return PhoneProblem::Moved {
+                old: format!("{trunk}{old}"),
+                new: format!("{trunk}{new}"),
+                stayed: national.len().saturating_sub(old.len()),
+            };
         }
         if begins(&self.fixed_starts) && self.fixed_digits.contains(&national.len()) {
             return PhoneProblem::FixedLine(self.name.clone());
@@ -194,17 +215,18 @@ impl PhonePlan {
     pub fn load() -> Result<Self, PlanError> {
         let texts =
             [include_str!("data/vn.toml"), include_str!("data/cn.toml"), include_str!("data/ng.toml")];
-        let countries = texts.into_iter().map(CountryPlan::read).collect::<Result<_, _>>()?;
-        Ok(Self { countries, calling: CallingCodes::load()? })
+        let calling = CallingCodes::load()?;
+        let countries = texts.into_iter().map(|text| file::read(text, &calling)).collect::<Result<_, _>>()?;
+        Ok(Self { countries, calling })
     }
 
-    /// Puts a user's table (the TOML of `data/vn.toml`) in the place of the one for its country, or beside
-    /// the others.
+    /// Puts a user's table (TOML as in `samples/phone-plans/vn-plan.toml`) in the place of the one for its
+    /// country, or beside the others.
     ///
     /// # Errors
-    /// [`PlanError`] when the text is no plan.
+    /// [`PlanError`] when the text is no plan; the tables are then as they were.
     pub fn replace(&mut self, text: &str) -> Result<Country, PlanError> {
-        let plan = CountryPlan::read(text)?;
+        let plan = file::read(text, &self.calling)?;
         let country = plan.country;
         self.calling.learn(country, &plan.calling_code, &plan.name, plan.national_digits);
         self.countries.retain(|old| old.country != country);
@@ -231,7 +253,7 @@ impl PhonePlan {
 }
 
 /// Prefixes as a tree over digits: a walk of a few steps finds the longest one.
-struct DigitTree {
+pub(super) struct DigitTree {
     nodes: Vec<Node>,
 }
 
@@ -251,7 +273,7 @@ impl Default for DigitTree {
 
 impl DigitTree {
     /// `None` when the prefix is not 1 to 8 digits or stands already.
-    fn insert(&mut self, prefix: &str, block: usize) -> Option<()> {
+    pub(super) fn insert(&mut self, prefix: &str, block: usize) -> Option<()> {
         if !(1..=8).contains(&prefix.len()) {
             return None;
         }

@@ -8,7 +8,9 @@ use crate::domain::Country;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneProblem {
     /// Nothing in it.
-    #[error("the phone cell is empty")]
+    #[error(
+        "the phone cell is empty; write the number, or remove the line if it is no top-up (a total, a note)"
+    )]
     Empty,
     /// `9.07354E+09`.
     #[error(
@@ -20,6 +22,17 @@ pub enum PhoneProblem {
         "the cell is a decimal number, not a phone number; format the column as Text and paste the numbers again"
     )]
     Decimal,
+    /// `#N/A`, `#REF!`.
+    #[error("the cell holds an error of the spreadsheet; mend its formula and save the file again")]
+    SheetError,
+    /// `########`.
+    #[error(
+        "the column was too narrow when the file was saved, so that the cell holds only #; widen it and save the file again"
+    )]
+    Narrow,
+    /// `Tổng cộng`, `n/a`, a title again.
+    #[error("the cell holds words, no number; remove the line if it is no top-up (a total, a note, a title)")]
+    Words,
     /// `091ABCDEFG`.
     #[error("the cell holds the letter {0:?}; a phone number is digits only")]
     Letter(char),
@@ -64,7 +77,9 @@ pub enum PhoneProblem {
         expected: String,
     },
     /// No number of the row's country, but the shape of another's.
-    #[error("this is no mobile number in {expected}; it looks like one of {looks_like}")]
+    #[error(
+        "this is no mobile number in {expected}; it looks like one of {looks_like}: if it is, write it with + and country code, or give the row its country in a country column"
+    )]
     LooksForeign {
         /// Country of the row, by name.
         expected: String,
@@ -103,15 +118,17 @@ pub enum PhoneProblem {
         /// National beginnings.
         starts: String,
     },
-    /// An 11-digit number of before 2018 in Vietnam.
+    /// A number of before its prefix lost a digit, as those with 11 digits in Vietnam in 2018.
     #[error(
-        "this is an old number: {old} became {new} in 2018, the last seven digits stayed; if the person still has it, write {new} and those seven digits"
+        "this is an old number: {old} became {new}, the last {stayed} digits stayed; if the person still has it, write {new} and those {stayed} digits"
     )]
     Moved {
         /// Old prefix, national form.
         old: String,
         /// Its successor.
         new: String,
+        /// Digits after them.
+        stayed: usize,
     },
     /// A block that no person has.
     #[error("numbers that begin so belong to {0} and cannot be topped up")]

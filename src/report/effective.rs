@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Halt, Next, Reason};
 use crate::lifecycle::{Phase, StoredRow};
 
+/// The note of a row that is known from a results file alone.
+pub const REBUILT_NOTE: &str = "rebuilt from a results file";
+
 /// A halt of one provider entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderHalt {
@@ -59,6 +62,11 @@ pub fn effective(row: &StoredRow, run: &RunView) -> Effective {
         | Phase::Refused
         | Phase::Invalid
         | Phase::Cancelled => (state.next(), state.reason, state.message.clone()),
+    };
+    // Nothing of a cancelled batch is sent any more, `retry` refuses it.
+    let next = match next {
+        Next::Retry | Next::Fix if run.cancelled => Next::None,
+        Next::None | Next::Retry | Next::Fix | Next::Wait | Next::Ask => next,
     };
     Effective { next, reason, message: with_notes(message, &row.notes) }
 }
@@ -150,5 +158,11 @@ mod tests {
         let cancelled = RunView { cancelled: true, ..RunView::default() };
         let shown = effective(&airtime_row(1), &cancelled);
         assert_eq!((shown.next, shown.reason), (Next::None, Some(Reason::Cancelled)));
+        let mut failed = airtime_row(2);
+        failed.state.phase = Phase::Failed;
+        failed.state.reason = Some(Reason::ProviderFailed);
+        assert_eq!(effective(&failed, &RunView::default()).next, Next::Retry);
+        let shown = effective(&failed, &cancelled);
+        assert_eq!((shown.next, shown.reason), (Next::None, Some(Reason::ProviderFailed)));
     }
 }

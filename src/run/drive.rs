@@ -1,14 +1,14 @@
 //! The loop that runs an engine: its commands become commits, requests and reads, what comes back becomes its
 //! input.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Clock, Signals, crash_at};
-use crate::domain::{Delivery, NetFault, Now, RowNumber, TransactionId};
-use crate::engine::{CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
+use crate::domain::{Delivery, NetFault, Now, RowNumber, Tick, TransactionId};
+use crate::engine::{CallEnd, CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
 use crate::ledger::{BatchEvent, BatchId, Commit, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
 use crate::net::Client;
@@ -56,6 +56,10 @@ pub trait Observer {
     fn notice(&mut self, notice: &Notice, now: Now);
     /// Counts per provider, from time to time.
     fn progress(&mut self, lanes: &[LaneStats], now: Now);
+    /// These entries go to the ledger now; whoever watches sees them before they are durable.
+    fn recorded(&mut self, entries: &[Entry], now: Now);
+    /// A request came to its end after so long.
+    fn called(&mut self, end: &CallEnd, took: Duration, now: Now);
     /// A signal came: the first one drains, the second leaves.
     fn stopping(&mut self, signals: u32, under_way: usize);
 }
@@ -117,17 +121,25 @@ impl std::fmt::Debug for Drive<'_> {
     }
 }
 
+/// How a request ended, and when it was handed to its client.
+struct Arrived {
+    call: CallId,
+    delivery: Delivery,
+    sent: Tick,
+}
+
 /// A request under way: however its task ends, the engine is told, or it would wait for ever.
 struct Answering {
-    sender: UnboundedSender<(CallId, Delivery)>,
+    sender: UnboundedSender<Arrived>,
     call: CallId,
+    sent: Tick,
     told: bool,
 }
 
 impl Answering {
     fn tell(&mut self, delivery: Delivery) {
         self.told = true;
-        let _ = self.sender.send((self.call, delivery));
+        let _ = self.sender.send(Arrived { call: self.call, delivery, sent: self.sent });
     }
 }
 
@@ -188,15 +200,12 @@ impl Drive<'_> {
     }
 
     /// Does what the engine wants done.
-    fn obey(
-        &mut self,
-        sender: &UnboundedSender<(CallId, Delivery)>,
-        commits: &mut Commits,
-    ) -> Result<(), RunError> {
+    fn obey(&mut self, sender: &UnboundedSender<Arrived>, commits: &mut Commits) -> Result<(), RunError> {
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
+                    self.observer.recorded(&entries, self.clock.now());
                     let record_of = Record { batch: self.batch, batch_events: vec![], entries };
                     commits.0.push_back((Some(record), self.writer.append(record_of)));
                 }
@@ -204,7 +213,8 @@ impl Drive<'_> {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let mut answer = Answering { sender: sender.clone(), call, told: false };
+                    let sent = self.clock.now().tick;
+                    let mut answer = Answering { sender: sender.clone(), call, sent, told: false };
                     tokio::spawn(async move {
                         let delivery = client.send(&request).await;
                         answer.tell(delivery);
@@ -243,12 +253,12 @@ impl Drive<'_> {
     /// second signal came.
     async fn turn(
         &mut self,
-        receiver: &mut UnboundedReceiver<(CallId, Delivery)>,
+        receiver: &mut UnboundedReceiver<Arrived>,
         commits: &mut Commits,
         watch: &Watch,
     ) -> Result<bool, RunError> {
         let wake = self.engine.next_deadline().map_or(watch.next, |tick| tick.min(watch.next));
-        let mut inputs = Vec::new();
+        let (mut inputs, mut arrived) = (Vec::new(), Vec::new());
         tokio::select! {
             biased;
             count = self.signals.next() => {
@@ -260,17 +270,34 @@ impl Drive<'_> {
                 inputs.push(Input::Drain);
             }
             committed = commits.next() => inputs.extend(durable(committed?)),
-            Some(delivered) = receiver.recv() => inputs.push(arrived(delivered)),
+            Some(one) = receiver.recv() => arrived.push(one),
             () = self.clock.wait_until(wake) => inputs.push(Input::Tick),
         }
         while let Some(committed) = commits.ready()? {
             inputs.extend(durable(committed));
         }
-        while let Ok(delivered) = receiver.try_recv() {
-            inputs.push(arrived(delivered));
+        while let Ok(one) = receiver.try_recv() {
+            arrived.push(one);
         }
-        self.engine.handle_all(inputs, self.clock.now());
+        let mut sent = HashMap::with_capacity(arrived.len());
+        for Arrived { call, delivery, sent: at } in arrived {
+            crash_at("after_reply");
+            sent.insert(call, at);
+            inputs.push(Input::Delivered { call, delivery });
+        }
+        let now = self.clock.now();
+        self.engine.handle_all(inputs, now);
+        self.tell_ends(&sent, now);
         Ok(false)
+    }
+
+    /// Tells whoever watches what came of the requests that ended.
+    fn tell_ends(&mut self, sent: &HashMap<CallId, Tick>, now: Now) {
+        while let Some((call, end)) = self.engine.take_call_end() {
+            if let Some(sent) = sent.get(&call) {
+                self.observer.called(&end, now.tick.since(*sent), now);
+            }
+        }
     }
 
     fn take_hints(&mut self, watch: &mut Watch) -> Result<(), RunError> {
@@ -298,8 +325,8 @@ impl Drive<'_> {
 
 /// When to tell the counts, and when to look for hints.
 struct Watch {
-    next: crate::domain::Tick,
-    hints_at: crate::domain::Tick,
+    next: Tick,
+    hints_at: Tick,
 }
 
 impl Watch {
@@ -315,11 +342,6 @@ impl Watch {
             drive.observer.progress(&stats, now);
         }
     }
-}
-
-fn arrived((call, delivery): (CallId, Delivery)) -> Input {
-    crash_at("after_reply");
-    Input::Delivered { call, delivery }
 }
 
 /// A note about the batch is nothing that the engine waits for.

@@ -236,3 +236,44 @@ fn totals_add_up_to_the_rows() {
     assert_eq!((viettel.rows, viettel.sum), (2, Decimal::from(50_000)));
     assert_eq!(totals.by_currency()[&Currency::VND], Decimal::from(120_000));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Ready and invalid rows are all rows, repaired and warned ones are among the ready, and every line of the
+    /// totals is the sum of its orders.
+    #[test]
+    fn whatever_the_rows_are_every_count_adds_up(
+        rows in proptest::collection::vec(
+            (
+                proptest::sample::select(vec![
+                    "0912345678", "912345678", "+84 987 654 321", "0551234567", "0871234567", "13012345678", "x", "",
+                    "8.49E+10", "08031234567", "+2348031234567", "0199999999", "0541234567",
+                ]),
+                proptest::sample::select(vec!["20000", "15000", "20.000", "", "-1", "0", "500", "20000.00"]),
+                proptest::sample::select(vec!["", "6GB", "airtime", "1"]),
+                proptest::sample::select(vec!["", "mtn", "viettel", "nobody"]),
+            ),
+            0..40,
+        ),
+        thousands in proptest::sample::select(vec![None, Some('.')]),
+    ) {
+        let line = |(phone, amount, product, operator): &(&str, &str, &str, &str)| {
+            format!("{phone},{amount},{product},{operator}\n")
+        };
+        let text = format!("phone,amount,product,operator\n{}", rows.iter().map(line).collect::<String>());
+        let (judged, judge) = judge_with(Policy { thousands, ..policy() }, &text);
+        let totals = judge.totals();
+        let ready: Vec<&Judged> = judged.iter().filter(|row| row.verdict.is_ok()).collect();
+        let count = |rows: usize| u64::try_from(rows).unwrap();
+        proptest::prop_assert_eq!(totals.rows, count(judged.len()));
+        proptest::prop_assert_eq!(totals.ready, count(ready.len()));
+        proptest::prop_assert_eq!(totals.rows, totals.ready + totals.invalid_rows());
+        let repaired = ready.iter().filter(|row| !row.repairs.is_empty()).count();
+        let warned = ready.iter().filter(|row| !row.warnings.is_empty()).count();
+        proptest::prop_assert_eq!((totals.repaired, totals.warned), (count(repaired), count(warned)));
+        proptest::prop_assert_eq!(totals.lines.iter().map(|line| line.rows).sum::<u64>(), totals.ready);
+        let asked: Decimal = ready.iter().filter_map(|row| row.verdict.as_ref().ok()?.amount).sum();
+        proptest::prop_assert_eq!(totals.lines.iter().map(|line| line.sum).sum::<Decimal>(), asked);
+    }
+}

@@ -127,6 +127,35 @@ fn zip_parts(bytes: &[u8]) -> usize {
     zip::ZipArchive::new(Cursor::new(bytes)).unwrap().len()
 }
 
+#[test]
+fn an_old_workbook_that_says_it_is_endless_is_refused_and_costs_no_memory() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/intake/files");
+    let bytes = std::fs::read(folder.join("old.xls")).unwrap();
+    // The record of a sheet's dimensions: kind 0x0200, 14 bytes, then first row, row after the last, and columns.
+    let at = bytes.windows(4).position(|four| four == [0x00, 0x02, 14, 0]).unwrap() + 4;
+    let mut endless = bytes.clone();
+    endless[at + 4..at + 8].copy_from_slice(&u32::MAX.to_le_bytes());
+    endless[at + 10..at + 12].copy_from_slice(&u16::MAX.to_le_bytes());
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("endless.xls");
+    std::fs::write(&path, endless).unwrap();
+    let fault = Source::open(&path, &Overrides::default()).err().unwrap();
+    assert!(matches!(fault.what, Fault::Workbook(_)), "{fault}");
+    assert!(fault.to_string().contains("too far apart"), "{fault}");
+}
+
+#[test]
+fn a_protected_workbook_says_that_it_needs_its_password_off() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/intake/files");
+    let mut bytes = std::fs::read(folder.join("protected.xlsx")).unwrap();
+    bytes.extend("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes));
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("protected.xlsx");
+    std::fs::write(&path, bytes).unwrap();
+    let fault = Source::open(&path, &Overrides::default()).err().unwrap();
+    assert!(fault.to_string().contains("protected by a password; save it without one"), "{fault}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

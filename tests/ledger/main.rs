@@ -3,6 +3,7 @@
 
 mod appending;
 mod files;
+mod finding;
 mod fixture;
 mod reading;
 mod results;

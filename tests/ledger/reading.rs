@@ -253,3 +253,31 @@ fn two_readers_see_whole_commits_only_while_a_writer_works() {
     }
     assert!(fixture.reader().verify(batch).unwrap().is_clean());
 }
+
+#[test]
+fn every_row_comes_once_with_its_history_and_ends_where_it_stands() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    fixture.live(&writer, 3, &[intent(3, 1), answered(3, SubmitMeaning::Succeeded)]);
+    fixture.live(&writer, 1, &[intent(1, 1), answered(1, SubmitMeaning::Pending)]);
+    fixture.live(&writer, 2, &[intent(2, 1)]);
+    let reader = fixture.reader();
+    let mut seen = Vec::new();
+    reader
+        .for_each_history::<bulk_topup::ledger::LedgerError>(fixture.batch, |row, steps| {
+            let history = reader.history(fixture.batch, row.row)?;
+            let told: Vec<_> = steps.iter().map(|step| (step.at, step.event.clone())).collect();
+            assert_eq!(told, history, "row {}", row.row);
+            for pair in steps.windows(2) {
+                assert_eq!(pair[0].to, pair[1].from, "row {}", row.row);
+            }
+            if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
+                assert_eq!((first.from, last.to), (Status::NotSent, row.state.status()), "row {}", row.row);
+            }
+            seen.push((row.row.0, steps.len()));
+            Ok(())
+        })
+        .unwrap();
+    let steps = [2, 1, 2, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(seen, (1..=ROWS).zip(steps).collect::<Vec<_>>());
+}

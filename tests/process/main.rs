@@ -10,8 +10,10 @@
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 
+mod between;
 mod caps;
 mod checker;
+mod checks;
 mod disks;
 mod doctored;
 mod evidence;
@@ -20,14 +22,18 @@ mod faults;
 mod halts;
 mod kills;
 mod locks;
+mod logs;
 mod lost;
 mod people;
 mod privacy;
 mod program;
 mod proofs;
 mod rates;
+mod report;
 mod retry;
 mod rows;
+mod screens;
+mod setup;
 mod signals;
 mod sound;
 mod world;

@@ -60,7 +60,18 @@ fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_scree
     let mut world =
         World::with(faults, 4, &rows::mixed(90, &["0002", "0003", "0004", "0006", "0007"], 4), settings);
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut program = world.start(&["run", "payroll.csv", "--yes", "-vv", "--settle-for", "6s"]);
+    let mut program = world.start(&[
+        "run",
+        "payroll.csv",
+        "--yes",
+        "-vv",
+        "--settle-for",
+        "6s",
+        "--log-file",
+        "run.log",
+        "--metrics-file",
+        "run.prom",
+    ]);
     until("submits", Duration::from_secs(30), || {
         if let Some(ended) = program.try_wait(Duration::ZERO) {
             panic!("{ended:?}");
@@ -75,7 +86,9 @@ fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_scree
     for args in [
         &["status", &batch][..],
         &["status", &batch, "--row", "1"],
-        &["settle", "-vv", "--settle-for", "1s"],
+        &["status", "--status", "unknown,failed"],
+        &["status", "--status", "unknown", "--json"],
+        &["settle", "-vv", "--settle-for", "1s", "--log-file", "run.log"],
         &["balance"],
         &["products", "china"],
         &["check", "payroll.csv", "--online"],
@@ -100,6 +113,19 @@ fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_scree
             let screen = format!("{}{}", ended.stdout, ended.stderr);
             assert!(!screen.contains(bare), "output {turn} shows the number of row {}: {screen}", number + 1);
         }
+    }
+    // The log and the figures are read as a screen is: no number, and no secret.
+    let files =
+        ["run.log", "run.prom"].map(|name| (name, std::fs::read_to_string(world.path("work").join(name))));
+    for (name, text) in files {
+        let text = text.unwrap();
+        assert!(text.len() > 1000, "{name} holds next to nothing: {text}");
+        for number in 0..90 {
+            let digits = world.table().cell(number, "topup_phone").to_owned();
+            let bare = digits.get(4..).unwrap_or("no number");
+            assert!(!text.contains(bare), "{name} shows the number of row {}", number + 1);
+        }
+        texts.push((name.to_owned(), text.into_bytes()));
     }
     let kept =
         [files_under(&world.path("store")), files_under(&world.path("home")), vec![world.results.clone()]];

@@ -4,14 +4,13 @@ use serde_json::json;
 
 use crate::cli::args::{BalanceArgs, GlobalArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::settings::ProviderSettings;
-use crate::cli::stop::Stop;
-use crate::cli::terminal::grouped;
+use crate::domain::grouped;
 use crate::domain::{ProviderKind, Told};
+use crate::job::{Exit, Stop};
 use crate::net::Client;
 use crate::protocol::Question;
 use crate::run::{Asked, ask};
+use crate::settings::ProviderSettings;
 
 /// `balance`.
 ///

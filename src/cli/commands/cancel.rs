@@ -2,10 +2,8 @@
 
 use crate::cli::args::{CancelArgs, GlobalArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::session::{Session, user_name};
-use crate::cli::stop::Stop;
 use crate::cli::wrapup::write_again_and_tell;
+use crate::job::{Exit, Session, Stop, user_name};
 use crate::ledger::BatchEvent;
 
 /// `cancel`. Rows never submitted are `not_sent`/`none` from now on; open ones are still followed by `settle`.

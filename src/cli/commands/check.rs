@@ -9,16 +9,16 @@ use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{CheckArgs, GlobalArgs};
 use crate::cli::asking::Asking;
 use crate::cli::context::{Context, Needs, quoted};
-use crate::cli::exit::Exit;
-use crate::cli::guards::{over_day, repeats_since, worth_of};
 use crate::cli::plan;
 use crate::cli::problems::Listing;
-use crate::cli::session::{Preflights, host_name, user_name};
+use crate::cli::reading::overrides;
 use crate::cli::spool::spool_if_asked;
-use crate::cli::stop::Stop;
-use crate::cli::survey::{Known, RowProblem, Survey, Surveyor, output_dialect, overrides, policy};
-use crate::cli::twins::Twins;
 use crate::intake::{Overrides, Source};
+use crate::job::guards::{over_day, repeats_since, worth_of};
+use crate::job::{
+    Exit, Known, Preflights, RowProblem, Stop, Survey, Surveyor, Twins, host_name, output_dialect,
+    phone_plan, policy, sums_line, user_name,
+};
 use crate::ledger::Ledger;
 
 /// `check`.
@@ -63,8 +63,9 @@ struct Done {
 impl Work<'_> {
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
         let source = Source::open(self.path, self.overrides)?;
-        let policy = policy(self.context.settings()?, self.args.intake.thousands, self.args.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        let settings = self.context.settings()?;
+        let policy = policy(settings, self.args.intake.thousands, self.args.allow_duplicates);
+        Ok(Surveyor::new(source, policy, phone_plan(settings)?, known))
     }
 
     async fn judge(&self, reader: Option<&Ledger>) -> Result<Done, Stop> {
@@ -230,18 +231,27 @@ impl Work<'_> {
         for over in &survey.over {
             terminal.data(&format!("  {over}"));
         }
-        let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
-        terminal.data(&format!(
-            "  total {}; sending takes about {time}",
-            plan::sums_line(&survey.totals.by_currency())
-        ));
+        if survey.totals.ready > 0 {
+            let time = plan::duration(plan::estimate(self.context.settings()?, &survey.totals));
+            let sums = sums_line(&survey.totals.by_currency());
+            terminal.data(&format!("  total {sums}; sending takes about {time}"));
+        } else {
+            let none = survey.totals.rows == 0;
+            let why =
+                if none { "the file has a header and no rows" } else { "no row can be sent as it stands" };
+            terminal.data(&format!("  {why}"));
+        }
         terminal.data(&format!("  fingerprint {}", done.plan.fingerprint()));
         if let Some(path) = self.args.problems.as_deref() {
             terminal.data(&format!("  all problems: {}", path.display()));
         }
-        if survey.totals.ready > 0 && self.args.write_plan.is_none() {
+        let wrong = survey.totals.invalid_rows() > 0 || !survey.over.is_empty();
+        if survey.totals.ready > 0 && survey.over.is_empty() && self.args.write_plan.is_none() {
             let file = quoted(&self.args.file.display().to_string());
-            terminal.data(&format!("Next     bulk-topup run {file}{}", self.flags_again()));
+            let first = if wrong { ", or correct the rows above and check again" } else { "" };
+            terminal.data(&format!("Next     bulk-topup run {file}{}{first}", self.flags_again()));
+        } else if wrong {
+            terminal.data("Next     correct the file and check it again");
         }
         Ok(())
     }

@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{GlobalArgs, ProductsArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::settings::ProviderSettings;
-use crate::cli::stop::Stop;
 use crate::domain::{Catalogue, Denomination, PhoneNumber, ProviderKind, Told};
+use crate::job::{Exit, Stop, phone_plan};
 use crate::net::Client;
-use crate::numbering::PhonePlan;
 use crate::protocol::Question;
 use crate::run::{Asked, ask};
+use crate::settings::ProviderSettings;
 
 /// `products`.
 ///
@@ -67,7 +65,7 @@ pub async fn products(global: &GlobalArgs, args: &ProductsArgs) -> Result<Exit, 
 }
 
 fn read_phone(context: &Context, entry: &ProviderSettings, text: &str) -> Result<PhoneNumber, Stop> {
-    let plan = PhonePlan::load().map_err(|e| Stop::internal(e.to_string()))?;
+    let plan = phone_plan(context.settings()?)?;
     let default = match entry.countries.as_slice() {
         [country] => Some(*country),
         _ => context.settings()?.default_country,

@@ -2,11 +2,9 @@
 
 use crate::cli::args::{Decision, GlobalArgs, ResolveArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::session::{Session, user_name};
-use crate::cli::stop::Stop;
 use crate::cli::wrapup::write_again_and_tell;
 use crate::domain::{RowNumber, Status};
+use crate::job::{Exit, Session, Stop, user_name};
 use crate::ledger::Record;
 use crate::lifecycle::{Entry, Event, Phase, ResolvedAs};
 

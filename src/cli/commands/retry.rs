@@ -8,18 +8,19 @@ use rust_decimal::Decimal;
 use crate::admission::Judge;
 use crate::cli::args::{GlobalArgs, RetryArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
-use crate::cli::plan::sums_line;
+use crate::cli::metrics::Metrics;
+use crate::cli::reading::overrides;
 use crate::cli::rebuild::rebuild;
 use crate::cli::retrying::{Choice, Chooser, Layout};
-use crate::cli::sending::{Confirm, Sending, send};
-use crate::cli::session::{Preflights, Session, is_rebuilt};
-use crate::cli::stop::Stop;
-use crate::cli::survey::{Known, overrides, policy};
-use crate::cli::wrapup::{Standing, absolute, results_can_be_written};
+use crate::cli::sending::{Sending, confirm, send};
+use crate::cli::wrapup::results_can_be_written;
 use crate::domain::{BatchName, Currency, RowNumber};
 use crate::intake::{ResultsRow, ResultsSource, TopupColumn};
+use crate::job::guards::{Worth, add_worth, check_batch_cap, check_day_cap, repeats_since};
+use crate::job::{
+    Amounts, Exit, Known, Preflights, Session, Standing, Stop, absolute, is_rebuilt, phone_plan, policy,
+    sums_line,
+};
 use crate::ledger::{BatchEvent, BatchInfo, FoundBatch, Ledger, Record};
 use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 
@@ -27,8 +28,9 @@ use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::Providers).await?;
+pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::Providers).await?;
+    context.metrics = metrics;
     let batch = batch_of(args)?;
     let (lock, mut ledger) = context.own_ledger()?;
     let work = Work { context: &context, args };
@@ -73,8 +75,8 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
     let choice = work.choose(&ledger, &info, &mut preflights).await?;
     let standing = Standing::of(&ledger, &info)?;
     work.tell(&info, &choice, &standing);
-    let confirm = work.confirm(&ledger, &info, &choice, &standing)?;
-    confirm.ask(&context, &args.send)?;
+    let amounts = work.amounts(&ledger, &info, &choice, &standing)?;
+    confirm(&amounts, &context, &args.send)?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     record(&session, &context, &choice).await?;
     let sending = Sending {
@@ -83,7 +85,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs) -> Result<Exit, Stop> 
         settle_for: args.finish.settle_for,
         results: &results,
         retry: Some(choice.send),
-        confirm,
+        amounts,
     };
     send(&context, &mut session, preflights, sending).await
 }
@@ -138,7 +140,7 @@ impl Work<'_> {
         if alone {
             policy.caps = crate::admission::Caps::default();
         }
-        Judge::new(policy).map_err(|e| Stop::internal(e.to_string()))
+        Ok(Judge::with_plan(policy, phone_plan(settings)?))
     }
 
     async fn choose(
@@ -219,13 +221,13 @@ impl Work<'_> {
         ));
     }
 
-    fn confirm(
+    fn amounts(
         &self,
         ledger: &Ledger,
         info: &BatchInfo,
         choice: &Choice,
         standing: &Standing,
-    ) -> Result<Confirm, Stop> {
+    ) -> Result<Amounts, Stop> {
         let open = standing.counts.pending + standing.counts.unknown;
         let still_wrong = choice.rejudged.iter().any(|one| matches!(one.event, Event::Rejudged { .. }));
         if self.args.send.all_or_nothing && still_wrong {
@@ -274,11 +276,12 @@ impl Work<'_> {
             }
         }
         if !choice.send.is_empty() {
-            check_batch_cap(self.context, &whole)?;
-            check_day_cap(self.context, ledger, &day)?;
+            let settings = self.context.settings()?;
+            check_batch_cap(settings, &whole)?;
+            check_day_cap(settings, ledger, &day, self.context.clock.now().wall)?;
         }
         self.context.terminal.say(&format!("  worth {}", sums_line(&sums)));
-        Ok(Confirm { rows: choice.send.len(), sums, whole, valid_rows_priced: priced })
+        Ok(Amounts { rows: choice.send.len(), sums, whole, valid_rows_priced: priced })
     }
 }
 

@@ -8,30 +8,30 @@ use rust_decimal::Decimal;
 use crate::cli::approval::{Approval, Flags, Plan};
 use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
 use crate::cli::context::{Context, Needs};
-use crate::cli::exit::Exit;
-use crate::cli::guards::{self, Worth, add_worth};
 use crate::cli::listening::Listening;
+use crate::cli::metrics::Metrics;
 use crate::cli::plan;
-use crate::cli::sending::{Confirm, Sending, send};
-use crate::cli::session::{Preflights, Session};
+use crate::cli::reading::overrides;
+use crate::cli::sending::{Sending, confirm, send};
 use crate::cli::spool::{Spool, spool_if_asked};
-use crate::cli::stop::Stop;
-use crate::cli::survey::{
-    InputFile, Known, Survey, Surveyor, hash_file, notes_of, output_dialect, overrides, policy,
-};
-use crate::cli::twins::Twins;
-use crate::cli::wrapup::{Standing, absolute, default_results_path, results_can_be_written};
-use crate::domain::{BatchName, Currency, Goods, Refusal, RowNumber, WallTime};
+use crate::cli::wrapup::{default_results_path, results_can_be_written};
+use crate::domain::{Currency, Goods, Refusal, RowNumber};
 use crate::intake::Source;
-use crate::ledger::{AdmittedRow, BatchInfo, FoundBatch, Ledger, NewBatch, results_path_is_ours};
-use crate::lifecycle::{Phase, TopUp};
+use crate::job::guards::{self, Worth, add_worth};
+use crate::job::{
+    Admission, Amounts, Exit, InputFile, JudgeOptions, Judging, Preflights, Session, Standing, Stop, Survey,
+    absolute, sums_line,
+};
+use crate::ledger::{BatchInfo, FoundBatch, Ledger, results_path_is_ours};
+use crate::lifecycle::Phase;
 
 /// `run`.
 ///
 /// # Errors
 /// [`Stop`]: refused, locked, or the ledger failed.
-pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
-    let context = Context::of(global, Needs::NewBatch).await?;
+pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
+    let mut context = Context::of(global, Needs::NewBatch).await?;
+    context.metrics = metrics;
     let approval = args.plan.as_deref().map(Approval::read).transpose()?;
     let mut with_plan = args.clone();
     if let Some(approval) = &approval {
@@ -45,14 +45,14 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     let results = results_path(args, &input, context.sandbox);
     let found = ledger.find_batch(input.batch.as_str())?;
     let mut preflights = Preflights::default();
-    let (info, confirm, repeats) = match found {
+    let (info, amounts, repeats) = match found {
         FoundBatch::One(info) if info.name == input.batch => {
             context.check_sandbox(&info)?;
             if let Some(approval) = &approval {
                 approval.hold_resumed(context.settings()?, context.sandbox, flags(args), &input.sha256)?;
             }
-            let (confirm, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
-            (*info, confirm, repeats)
+            let (amounts, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
+            (*info, amounts, repeats)
         }
         FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
             refuse_strays(&context, &ledger, &input, &results)?;
@@ -63,11 +63,8 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
                 results: &results,
                 approval: approval.as_ref(),
             };
-            let confirm = fresh.admit(&mut ledger, &mut preflights).await?;
-            let FoundBatch::One(info) = ledger.find_batch(input.batch.as_str())? else {
-                return Err(Stop::internal("the batch was admitted and is not in the ledger"));
-            };
-            (*info, confirm, BTreeMap::new())
+            let (info, amounts) = fresh.admit(&mut ledger, &mut preflights).await?;
+            (info, amounts, BTreeMap::new())
         }
     };
     let results = args.finish.results.clone().unwrap_or_else(|| match context.sandbox {
@@ -76,14 +73,14 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Stop> {
     });
     results_can_be_written(&results, &info.name)?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
-    guards::refuse_repeats(&context, &session, repeats).await?;
+    guards::refuse_repeats(&session, repeats).await?;
     let sending = Sending {
         command: "run",
         args: &args.send,
         settle_for: args.finish.settle_for,
         results: &results,
         retry: None,
-        confirm,
+        amounts,
     };
     send(&context, &mut session, preflights, sending).await
 }
@@ -93,30 +90,19 @@ fn flags(args: &RunArgs) -> Flags {
     Flags::of(&args.intake, args.send.allow_duplicates, args.send.allow_repeats)
 }
 
-/// Names the batch of a file. The file's head is read first, so that a file that cannot be one is told at
-/// once.
+/// Names the batch of a file.
 fn open_input(context: &Context, args: &RunArgs, spooled: Option<&Path>) -> Result<InputFile, Stop> {
+    let own = || args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = match (&args.batch, spooled) {
+        (Some(name), _) => name.clone(),
+        (None, Some(_)) => "stdin".to_owned(),
+        (None, None) => own(),
+    };
+    // An empty name stays one: it is refused.
+    let stem = if context.sandbox && !named.is_empty() { format!("sandbox-{named}") } else { named };
+    let shown = spooled.map_or_else(|| args.file.display().to_string(), |_| "standard input".to_owned());
     let path = spooled.unwrap_or(&args.file).to_owned();
-    let overrides = overrides(&args.intake)?;
-    Source::open(&path, &overrides)?;
-    let sha256 = hash_file(&path)?;
-    let own = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let stem = if spooled.is_some() { "stdin".to_owned() } else { own.unwrap_or_default() };
-    let named = args.batch.clone().unwrap_or(stem);
-    if named.is_empty() || named.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
-        return Err(Stop::refused(format!(
-            "{named:?} cannot name a batch; use --batch NAME with a plain word"
-        )));
-    }
-    let stem = if context.sandbox { format!("sandbox-{named}") } else { named };
-    Ok(InputFile {
-        shown: if spooled.is_some() { "standard input".to_owned() } else { args.file.display().to_string() },
-        batch: BatchName::of_file(&stem, &sha256),
-        path,
-        stem,
-        sha256,
-        overrides,
-    })
+    InputFile::open(path, shown, stem, overrides(&args.intake)?)
 }
 
 fn results_path(args: &RunArgs, input: &InputFile, sandbox: bool) -> PathBuf {
@@ -203,7 +189,7 @@ async fn resume(
     info: &BatchInfo,
     args: &SendArgs,
     preflights: &mut Preflights,
-) -> Result<(Confirm, BTreeMap<RowNumber, Refusal>), Stop> {
+) -> Result<(Amounts, BTreeMap<RowNumber, Refusal>), Stop> {
     let standing = Standing::of(ledger, info)?;
     if info.cancelled_at.is_some() || standing.counts.all_finished() {
         let again = standing
@@ -235,7 +221,11 @@ async fn resume(
         }
     }
     preflights.ask(settings, &names, &context.clock).await?;
-    let repeats = guards::repeats_of_unsent(context, ledger, info, args)?;
+    let now = context.clock.now().wall;
+    let repeats = match args.allow_repeats {
+        true => BTreeMap::new(),
+        false => guards::repeats_of_unsent(settings, ledger, info, now)?,
+    };
     let (mut rows, mut left, mut whole, mut priced) = (0, Worth::new(), Worth::new(), true);
     ledger.for_each_row::<Stop>(info.id, |row| {
         let unsent = row.state.phase == Phase::Ready;
@@ -258,7 +248,7 @@ async fn resume(
     context.terminal.say(&format!(
         "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
         info.name,
-        plan::sums_line(&sums)
+        sums_line(&sums)
     ));
     if !repeats.is_empty() {
         context.terminal.complain(&format!(
@@ -267,12 +257,12 @@ async fn resume(
         ));
     }
     if rows > 0 {
-        guards::check_batch_cap(context, &whole)?;
-        guards::check_day_cap(context, ledger, &left)?;
+        guards::check_batch_cap(settings, &whole)?;
+        guards::check_day_cap(settings, ledger, &left, now)?;
     }
-    let confirm = Confirm { rows, sums, whole, valid_rows_priced: priced };
-    confirm.ask(context, args)?;
-    Ok((confirm, repeats))
+    let amounts = Amounts { rows, sums, whole, valid_rows_priced: priced };
+    confirm(&amounts, context, args)?;
+    Ok((amounts, repeats))
 }
 
 fn by_currency(worth: &Worth) -> BTreeMap<Currency, Decimal> {
@@ -294,42 +284,36 @@ struct Fresh<'a> {
 
 impl Fresh<'_> {
     /// Judges the file, shows the plan, asks, and admits the file in one transaction.
-    async fn admit(&self, ledger: &mut Ledger, preflights: &mut Preflights) -> Result<Confirm, Stop> {
+    async fn admit(
+        &self,
+        ledger: &mut Ledger,
+        preflights: &mut Preflights,
+    ) -> Result<(BatchInfo, Amounts), Stop> {
         let settings = self.context.settings()?;
-        let reader = Ledger::open_read(&self.context.ledger_path)?;
-        let since = guards::repeats_since(settings, self.context.clock.now().wall);
-        let repeats = since.filter(|_| !self.args.send.allow_repeats).map(|since| (&reader, since));
-        let mut known = Known { repeats, ..Known::default() };
-        let twins = since.map(|since| Twins::new(&reader, since)).transpose()?.flatten();
-        let mut survey = self.pass(&known)?.comparing(twins).finish()?;
+        let SendArgs { allow_duplicates, allow_repeats, all_or_nothing, .. } = self.args.send;
+        let options = JudgeOptions { thousands: self.args.intake.thousands, allow_duplicates, allow_repeats };
+        let mut judging = Judging::new(settings, ledger, self.context.clock, self.input, options)?;
+        let survey = judging.survey()?;
         if let Some(approval) = self.approval {
             let plan = Plan::of(settings, self.context.sandbox, flags(self.args), &survey, None);
             approval.hold(&plan)?;
         }
-        let used: Vec<String> = survey.countries.keys().cloned().collect();
-        preflights.ask(settings, &used, &self.context.clock).await?;
-        for name in &used {
-            if let Some(catalogue) = preflights.catalogue(name) {
-                known.catalogues.insert(name.clone(), catalogue.clone());
-            }
-        }
-        if !known.catalogues.is_empty() {
-            let twin = survey.twin.take();
-            survey = Survey { twin, ..self.pass(&known)?.finish()? };
-        }
+        let survey = judging.ask(survey, preflights).await?;
         self.show(&survey, preflights)?;
-        let confirm = self.confirm(&survey, ledger)?;
+        judging.hold(&survey)?;
+        if all_or_nothing && survey.totals.invalid_rows() > 0 {
+            return Err(Stop::refused(format!(
+                "{} rows are invalid and --all-or-nothing was given: nothing was sent",
+                survey.totals.invalid_rows()
+            )));
+        }
         results_can_be_written(self.results, &self.input.batch)?;
-        confirm.ask(self.context, &self.args.send)?;
-        self.store(ledger, &known, &survey)?;
-        Ok(confirm)
-    }
-
-    fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {
-        let source = Source::open(&self.input.path, &self.input.overrides)?;
-        let settings = self.context.settings()?;
-        let policy = policy(settings, self.args.intake.thousands, self.args.send.allow_duplicates);
-        Surveyor::new(source, policy, known)
+        let amounts = Amounts::of(&survey);
+        confirm(&amounts, self.context, &self.args.send)?;
+        let source =
+            if self.input.shown == "standard input" { PathBuf::from("-") } else { absolute(&self.args.file) };
+        let admission = Admission { source, results: self.results.to_owned(), sandbox: self.context.sandbox };
+        Ok((judging.admit(ledger, &survey, admission)?, amounts))
     }
 
     fn show(&self, survey: &Survey, preflights: &Preflights) -> Result<(), Stop> {
@@ -346,92 +330,10 @@ impl Fresh<'_> {
                 terminal.complain(&format!("  {name:<12} {trouble}"));
             }
         }
-        let time = plan::estimate(settings, &survey.totals);
-        terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        if survey.totals.ready > 0 {
+            let time = plan::estimate(settings, &survey.totals);
+            terminal.say(&format!("  sending takes about {}", plan::duration(time)));
+        }
         Ok(())
-    }
-
-    /// Refuses what must not even be asked about.
-    fn confirm(&self, survey: &Survey, ledger: &Ledger) -> Result<Confirm, Stop> {
-        if survey.digest.sha256 != self.input.sha256 {
-            return Err(Stop::refused(format!("{} changed while it was read; run again", self.input.shown)));
-        }
-        if !survey.over.is_empty() {
-            return Err(Stop::refused(format!("{}; nothing was sent", survey.over.join("; "))));
-        }
-        guards::check_day_cap(
-            self.context,
-            ledger,
-            &guards::worth_of(self.context.settings()?, &survey.totals),
-        )?;
-        if self.args.send.all_or_nothing && survey.totals.invalid_rows() > 0 {
-            return Err(Stop::refused(format!(
-                "{} rows are invalid and --all-or-nothing was given: nothing was sent",
-                survey.totals.invalid_rows()
-            )));
-        }
-        if survey.totals.ready == 0 {
-            return Err(Stop::refused("no row can be sent as it stands: nothing was sent"));
-        }
-        let sums = survey.totals.by_currency();
-        let priced = survey.totals.lines.iter().all(|line| line.unpriced == 0 && line.currency.is_some());
-        Ok(Confirm { rows: survey.totals.ready, whole: sums.clone(), sums, valid_rows_priced: priced })
-    }
-
-    fn store(&self, ledger: &mut Ledger, known: &Known<'_>, survey: &Survey) -> Result<(), Stop> {
-        let at = self.context.clock.now().wall;
-        let source =
-            if self.input.shown == "standard input" { PathBuf::from("-") } else { absolute(&self.args.file) };
-        let new = NewBatch {
-            name: self.input.batch.clone(),
-            file_sha256: self.input.sha256,
-            source,
-            header: survey.header.clone(),
-            dialect: output_dialect(&survey.dialect),
-            results_path: self.results.to_owned(),
-            sandbox: self.context.sandbox,
-            at,
-        };
-        let mut pass = Some(self.pass(known)?);
-        let rows = std::iter::from_fn(|| {
-            let surveyor = pass.as_mut()?;
-            match surveyor.judge_next() {
-                Ok(Some(judged)) => Some(Ok(admitted(surveyor.row(), judged, at))),
-                Ok(None) => {
-                    // The transaction ends with an error if this was not the file that was confirmed.
-                    let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
-                    match same {
-                        Ok(true) => None,
-                        Ok(false) => Some(Err(Stop::refused("the file changed after the plan; run again"))),
-                        Err(stop) => Some(Err(stop)),
-                    }
-                }
-                Err(stop) => Some(Err(stop)),
-            }
-        });
-        ledger.admit::<Stop>(&new, rows)?;
-        Ok(())
-    }
-}
-
-/// A judged row as the ledger keeps it.
-fn admitted(row: &crate::intake::RawRow, judged: crate::admission::Judged, at: WallTime) -> AdmittedRow {
-    let notes = notes_of(&judged);
-    let (order, state) = match judged.verdict {
-        Ok(order) => (Some(order), TopUp::ready()),
-        Err(problem) => {
-            let place =
-                if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
-            let refusal = Refusal { reason: problem.reason, message: format!("{place}{}", problem.message) };
-            (None, TopUp::invalid(refusal, at))
-        }
-    };
-    AdmittedRow {
-        row: row.row,
-        line: row.line,
-        cells: row.cells.iter().map(str::to_owned).collect(),
-        order,
-        state,
-        notes,
     }
 }

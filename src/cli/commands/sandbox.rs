@@ -1,9 +1,8 @@
 //! `sandbox`: serve the three provider APIs locally, until a signal comes.
 
 use crate::cli::args::{GlobalArgs, SandboxArgs};
-use crate::cli::exit::Exit;
-use crate::cli::stop::Stop;
 use crate::cli::terminal::Terminal;
+use crate::job::{Exit, Stop};
 use crate::run::Signals;
 use crate::sandbox::{Faults, Options, start};
 

@@ -5,3 +5,4 @@ mod bench;
 mod ends;
 mod rows;
 mod submits;
+mod watched;
