@@ -170,10 +170,10 @@ impl Lane {
         usize::try_from(20_000 / spacing_us).unwrap_or(usize::MAX).saturating_add(1)
     }
 
-    /// How many intents may stand beside a full width: a quarter of it, so that a place that gets free is
-    /// taken at once and not after a commit.
+    /// How many intents may stand beside a full width, so that a place that gets free is taken at once and not
+    /// after a commit: as many as the width, and no more than [`Lane::arm_ahead`].
     pub(super) fn arm_beside(&self) -> usize {
-        if self.proven && !self.crowded { self.width() / 4 } else { 0 }
+        if self.proven && !self.crowded { self.width() } else { 0 }
     }
 
     /// Rows to hold before their submit: enough for look-ups to run ahead of the submits.
