@@ -191,7 +191,7 @@ impl Engine {
         };
         let wait = lane.config.follow.wait(tries, id.0.try_into().unwrap_or(0));
         if let Some(told) = &told {
-            end_of(&mut self.call_end, told.word(), told.code());
+            end_of(&mut self.call_ends, told.word(), told.code());
         }
         match told {
             Some(Told::Balance(_)) => lane.preflight = Preflight::Done,
@@ -253,7 +253,7 @@ impl Engine {
             self.leave(row);
         } else if slot.verify.is_empty() {
             let told = lane.config.codec.decode_question(&question_about(&slot.order), &reply);
-            end_of(&mut self.call_end, told.word(), told.code());
+            end_of(&mut self.call_ends, told.word(), told.code());
             self.told(id, row, told, now);
         } else {
             self.verified(id, row, &reply, now);
@@ -269,7 +269,7 @@ impl Engine {
         let Some(past) = slot.verify.front() else { return };
         let lookup = slot.lookup_of(past);
         let verdict = lane.config.codec.decode_lookup(&lookup, reply);
-        end_of(&mut self.call_end, verdict.meaning.word(), verdict.answer.code.as_deref());
+        end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
         let current = slot.topup.id.as_ref() == Some(&lookup.id);
         let gives_way = current && slot.topup.is_not_received();
         match &verdict.meaning {

@@ -215,7 +215,7 @@ impl Engine {
                         self.record(row, event, now);
                     }
                 }
-                end_of(&mut self.call_end, verdict.meaning.word(), verdict.answer.code.as_deref());
+                end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
                 if let LookupMeaning::Unchanged { halt: Some(halt), .. } = verdict.meaning {
                     self.halt(id, halt, now);
                 }

@@ -81,6 +81,10 @@ pub(super) struct Lane {
     pub(super) connect_failures: u32,
     /// Intents in succession that were undone because their commit took too long.
     pub(super) held_up: u32,
+    /// A committed intent waits for a place among the submits under way.
+    pub(super) full: bool,
+    /// One waited so for too long: none stands beside a full width until an answer comes.
+    pub(super) crowded: bool,
     pub(super) numbers: Numbers,
     /// When the limiter will let the next submit go, as far as is known.
     pub(super) next_slot: Tick,
@@ -137,6 +141,8 @@ impl Lane {
             silent_since: None,
             connect_failures: 0,
             held_up: 0,
+            full: false,
+            crowded: false,
             numbers,
             next_slot: now.tick,
             sent: 0,
@@ -162,6 +168,12 @@ impl Lane {
     pub(super) fn arm_ahead(&self) -> usize {
         let spacing_us = self.submit_limit.spacing().as_micros().max(1);
         usize::try_from(20_000 / spacing_us).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
+    /// How many intents may stand beside a full width, so that a place that gets free is taken at once and not
+    /// after a commit: as many as the width, and no more than [`Lane::arm_ahead`].
+    pub(super) fn arm_beside(&self) -> usize {
+        if self.proven && !self.crowded { self.width() } else { 0 }
     }
 
     /// Rows to hold before their submit: enough for look-ups to run ahead of the submits.

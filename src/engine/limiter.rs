@@ -178,16 +178,76 @@ mod tests {
         }
     }
 
+    /// What happens between two askings: the wish to send at once, late by so much, or nothing for a while (an
+    /// idle minute, a pause the provider asked for), or a new process that knows only what was recorded.
+    #[derive(Clone, Debug)]
+    enum Turn {
+        Late(u64),
+        Idle(u64),
+        Restart(u64),
+    }
+
+    fn turns() -> impl Strategy<Value = Vec<Turn>> {
+        let turn = prop_oneof![
+            20 => (0_u64..8_000).prop_map(Turn::Late),
+            1 => (0_u64..2_000_000).prop_map(Turn::Idle),
+            1 => Just(Turn::Idle(61_000_000)),
+            1 => (0_u64..300_000).prop_map(Turn::Restart),
+        ];
+        prop::collection::vec(turn, 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn neither_idling_nor_pausing_nor_starting_anew_saves_up_sends(
+            count in 1_u32..400,
+            window_ms in prop::sample::select(vec![1000_u64, 60_000]),
+            turns in turns(),
+        ) {
+            let rate = Rate { count, window: Duration::from_millis(window_ms) };
+            let start = Tick(0).after(rate.window * 3);
+            let (mut limiter, mut now) = (Limiter::new(rate, start, &[]), start);
+            let mut sent: Vec<Tick> = Vec::new();
+            for turn in turns.iter().cycle().take(2_000) {
+                match limiter.take(now) {
+                    Ok(()) => sent.push(now),
+                    Err(later) => now = later,
+                }
+                match turn {
+                    Turn::Late(late) => now = Tick(now.0 + late),
+                    Turn::Idle(idle) => now = Tick(now.0 + idle),
+                    Turn::Restart(down) => {
+                        now = Tick(now.0 + down);
+                        let recent: Vec<Duration> =
+                            sent.iter().map(|at| now.since(*at)).filter(|age| *age <= rate.window).collect();
+                        limiter = Limiter::new(rate, now, &recent);
+                    }
+                }
+            }
+            let most = most_in_a_window(&sent, rate.window);
+            prop_assert!(most <= usize::try_from(count).unwrap(), "{most} sent in a window of {count}");
+        }
+    }
+
     #[test]
     fn most_of_the_limit_is_used_with_timers_late_by_a_millisecond() {
-        for (count, least) in [(10, 95), (40, 95), (100, 98), (300, 98), (10_000, 98)] {
-            let rate = Rate { count, window: Duration::from_secs(1) };
-            let sent = drive(rate, &[], Duration::from_secs(30), &[200, 1000, 0, 600]);
-            assert!(
-                sent.len() * 100 >= usize::try_from(count).unwrap() * 30 * least,
-                "{count}/s: {} in 30 s",
-                sent.len()
-            );
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let cases = [
+            (10, second, 95),
+            (40, second, 95),
+            (100, second, 98),
+            (300, second, 98),
+            (10_000, second, 98),
+            (60, minute, 98),
+            (300, minute, 98),
+            (6_000, minute, 98),
+        ];
+        for (count, window, least) in cases {
+            let rate = Rate { count, window };
+            let sent = drive(rate, &[], window * 30, &[200, 1000, 0, 600]);
+            let allowed = usize::try_from(count).unwrap() * 30;
+            println!("{count} per {window:?}: {} of {allowed}", sent.len());
+            assert!(sent.len() * 100 >= allowed * least, "{count} per {window:?}: {} sent", sent.len());
             assert!(most_in_a_window(&sent, rate.window) <= usize::try_from(count).unwrap());
         }
     }

@@ -12,6 +12,9 @@ use super::types::{
 use crate::domain::{Delivery, Now, RowNumber, Tick, TransactionId};
 use crate::lifecycle::{Entry, Event, Receipt};
 
+/// Ends of requests that are kept for whoever watches: far more than end at once.
+const CALL_ENDS_MAX: usize = 1024;
+
 /// What a request under way is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallFor {
@@ -46,11 +49,11 @@ pub struct Engine {
     pub(super) closing: bool,
     pub(super) ended: bool,
     pub(super) deadline: Option<Tick>,
-    /// The request of the last delivery, for whoever watches.
-    pub(super) call_end: Option<CallEnd>,
     pub(super) rechecks: Rechecks,
     /// Rows taken up to be asked about again.
     pub(super) recheck_rows: u64,
+    /// The last requests that ended, for whoever watches.
+    pub(super) call_ends: VecDeque<(CallId, CallEnd)>,
 }
 
 impl Engine {
@@ -96,9 +99,9 @@ impl Engine {
             closing: false,
             ended: false,
             deadline: None,
-            call_end: None,
             rechecks: Rechecks::default(),
             recheck_rows: 0,
+            call_ends: VecDeque::new(),
         };
         if engine.run.mode == Mode::Recheck {
             engine.lanes.iter_mut().for_each(|lane| lane.preflight = Preflight::Done);
@@ -109,6 +112,21 @@ impl Engine {
 
     /// Takes in what happened and works on until nothing more can be done at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.handle_all([input], now);
+    }
+
+    /// Takes in everything that happened up to `now`, in its order, and only then works on: what it leads to
+    /// is one record, and one look at every queue.
+    pub fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>, now: Now) {
+        for input in inputs {
+            self.take(input, now);
+        }
+        if !self.ended {
+            self.pump(now);
+        }
+    }
+
+    fn take(&mut self, input: Input, now: Now) {
         if self.ended {
             // Only commits are still waited for; what else comes late belongs to the next run.
             if let Input::Committed { record, .. } = input {
@@ -130,7 +148,6 @@ impl Engine {
             Input::Tick => {}
             Input::Drain => self.draining = true,
         }
-        self.pump(now);
     }
 
     /// The next thing to do, if any.
@@ -158,9 +175,9 @@ impl Engine {
         matches!(self.calls.get(&call), Some((_, CallFor::Submit(_))))
     }
 
-    /// The request that the last [`Input::Delivered`] ended, once.
-    pub fn take_call_end(&mut self) -> Option<CallEnd> {
-        self.call_end.take()
+    /// The next request that ended, in their order, each once. A thousand of them are kept.
+    pub fn take_call_end(&mut self) -> Option<(CallId, CallEnd)> {
+        self.call_ends.pop_front()
     }
 
     fn call_ended(&mut self, call: CallId, delivery: &Delivery) -> Option<(LaneId, CallFor)> {
@@ -177,7 +194,11 @@ impl Engine {
             Delivery::MaybeSent(_) => "no_answer",
             Delivery::Replied(_) => "replied",
         };
-        self.call_end = Some(CallEnd { lane, kind, row, id, meaning, code: None });
+        if self.call_ends.len() >= CALL_ENDS_MAX {
+            // Nobody watches.
+            self.call_ends.pop_front();
+        }
+        self.call_ends.push_back((call, CallEnd { lane, kind, row, id, meaning, code: None }));
         Some((lane, what))
     }
 
@@ -392,8 +413,8 @@ impl Engine {
 }
 
 /// Puts down what the answer of the delivery at hand means.
-pub(super) fn end_of(end: &mut Option<CallEnd>, meaning: &'static str, code: Option<&str>) {
-    if let Some(end) = end {
+pub(super) fn end_of(ends: &mut VecDeque<(CallId, CallEnd)>, meaning: &'static str, code: Option<&str>) {
+    if let Some((_, end)) = ends.back_mut() {
         end.meaning = meaning;
         end.code = code.map(str::to_owned);
     }

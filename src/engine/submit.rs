@@ -51,12 +51,18 @@ impl Engine {
                 continue;
             }
             if paused || !fresh {
+                let full = lane.full;
+                lane.crowded |= full && !fresh;
                 self.withdraw(row, now);
                 self.requeue(row);
-                if !fresh {
+                if !fresh && !full {
                     self.held_up(id, now);
                 }
                 continue;
+            }
+            lane.full = lane.in_flight >= lane.width();
+            if lane.full {
+                return;
             }
             match lane.submit_limit.take(now.tick) {
                 Ok(()) => {
@@ -126,7 +132,8 @@ impl Engine {
             let Some(lane) = self.lanes.get_mut(id.0) else { return };
             let ahead = lane.armed.len() + lane.intents;
             let ready = lane.halt.is_none() && lane.open_rows.is_done();
-            if !ready || ahead + lane.in_flight >= lane.width() || ahead >= lane.arm_ahead() {
+            let places = lane.width() + lane.arm_beside();
+            if !ready || ahead + lane.in_flight >= places || ahead >= lane.arm_ahead() {
                 break;
             }
             let spacing = lane.submit_limit.spacing();
@@ -207,6 +214,7 @@ impl Engine {
     pub(super) fn submit_delivered(&mut self, id: LaneId, row: RowNumber, delivery: Delivery, now: Now) {
         let (Some(slot), Some(lane)) = (self.slots.get(&row), self.lanes.get_mut(id.0)) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
+        lane.crowded = false;
         let sent_at = if let Stage::UnderWay(wall) = slot.stage { wall } else { now.wall };
         match delivery {
             Delivery::NotSent(fault) => self.not_sent(id, row, fault, now),
@@ -231,7 +239,7 @@ impl Engine {
                 let silence = |unclear: &Unclear| unclear.reason == Reason::NoAnswer;
                 let usable = !matches!(&verdict.meaning, SubmitMeaning::Unclear(unclear) if silence(unclear));
                 lane.proven = lane.proven || (reply.intact && usable);
-                end_of(&mut self.call_end, verdict.meaning.word(), verdict.answer.code.as_deref());
+                end_of(&mut self.call_ends, verdict.meaning.word(), verdict.answer.code.as_deref());
                 self.answered(id, row, verdict, sent_at, now);
             }
         }

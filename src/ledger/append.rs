@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::LedgerError;
 use super::chain::{Hash, Link};
@@ -20,6 +20,8 @@ pub(super) struct Appender<'c> {
     path: &'c Path,
     seq: i64,
     hash: Hash,
+    /// Statements used so far: looked up once for all records of a transaction.
+    held: Vec<(&'static str, CachedStatement<'c>)>,
 }
 
 impl<'c> Appender<'c> {
@@ -27,7 +29,7 @@ impl<'c> Appender<'c> {
     pub(super) fn begin(conn: &'c Connection, path: &'c Path) -> Result<Self, LedgerError> {
         let head = conn.query_row("SELECT seq, hash FROM head", [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (seq, hash) = head.map_err(|e| LedgerError::of_sqlite(path, &e))?;
-        Ok(Self { conn, path, seq, hash })
+        Ok(Self { conn, path, seq, hash, held: Vec::new() })
     }
 
     /// Appends one record; gives the intents in it, in their order.
@@ -92,8 +94,9 @@ impl<'c> Appender<'c> {
     }
 
     /// Writes the end of the chain. The commit is the caller's.
-    pub(super) fn finish(self) -> Result<(), LedgerError> {
-        self.execute("UPDATE head SET seq = ?1, hash = ?2", params![self.seq, self.hash]).map(|_| ())
+    pub(super) fn finish(mut self) -> Result<(), LedgerError> {
+        let (seq, hash) = (self.seq, self.hash);
+        self.execute("UPDATE head SET seq = ?1, hash = ?2", params![seq, hash]).map(|_| ())
     }
 
     fn link(
@@ -112,13 +115,18 @@ impl<'c> Appender<'c> {
         Ok(seq)
     }
 
-    fn mark(&self, batch: i64, sql: &str, value: impl rusqlite::ToSql) -> Result<(), LedgerError> {
+    fn mark(
+        &mut self,
+        batch: i64,
+        sql: &'static str,
+        value: impl rusqlite::ToSql,
+    ) -> Result<(), LedgerError> {
         self.execute(sql, params![batch, value]).map(|_| ())
     }
 
     /// Where the row stands after the entry. An intent is refused unless the row stands ready in a batch that
     /// goes on: whatever went wrong above, no order is sent twice.
-    fn project(&self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
+    fn project(&mut self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
         const SET: &str = "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2";
         const SET_READY: &str =
             "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2
@@ -136,7 +144,7 @@ impl<'c> Appender<'c> {
         }
     }
 
-    fn intent(&self, batch: i64, entry: &Entry, intent: &Intent, seq: i64) -> Result<(), LedgerError> {
+    fn intent(&mut self, batch: i64, entry: &Entry, intent: &Intent, seq: i64) -> Result<(), LedgerError> {
         claim_id(self.conn, self.path, batch, entry.row, &intent.id)?;
         let sql = "INSERT INTO submits(account, at, seq, tick, boot, batch, row, phone)
                    SELECT account, ?3, ?4, ?5, ?6, batch, row, phone FROM rows WHERE batch = ?1 AND row = ?2";
@@ -146,7 +154,7 @@ impl<'c> Appender<'c> {
         self.one(entry.row, sql, values)
     }
 
-    fn new_order(&self, batch: i64, row: i64, order: &Order) -> Result<(), LedgerError> {
+    fn new_order(&mut self, batch: i64, row: i64, order: &Order) -> Result<(), LedgerError> {
         let account = account_number(self.conn, self.path, &order.account)?;
         let columns = OrderColumns::of(order, account);
         let sql = "UPDATE rows SET new_order = ?3, account = ?4, phone = ?5, goods = ?6, amount = ?7
@@ -179,12 +187,26 @@ impl<'c> Appender<'c> {
         if state == entry.state { Ok(()) } else { Err(illegal("it does not lead to this state".to_owned())) }
     }
 
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, LedgerError> {
-        let done = self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
-        done.map_err(|e| LedgerError::of_sqlite(self.path, &e))
+    fn execute(&mut self, sql: &'static str, values: impl rusqlite::Params) -> Result<usize, LedgerError> {
+        let path = self.path;
+        let known = self.held.iter_mut().find(|(known, _)| *known == sql);
+        let done = match known {
+            Some((_, statement)) => statement.execute(values),
+            None => self.conn.prepare_cached(sql).and_then(|mut statement| {
+                let done = statement.execute(values);
+                self.held.push((sql, statement));
+                done
+            }),
+        };
+        done.map_err(|e| LedgerError::of_sqlite(path, &e))
     }
 
-    fn one(&self, row: RowNumber, sql: &str, values: impl rusqlite::Params) -> Result<(), LedgerError> {
+    fn one(
+        &mut self,
+        row: RowNumber,
+        sql: &'static str,
+        values: impl rusqlite::Params,
+    ) -> Result<(), LedgerError> {
         if self.execute(sql, values)? == 1 { Ok(()) } else { Err(LedgerError::NoSuchRow { row }) }
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::append::{Appender, Intended};
 use super::{Ledger, LedgerError, Record};
@@ -102,6 +102,15 @@ impl Commit {
     /// As the future.
     pub fn wait(self) -> Answer {
         self.0.blocking_recv().unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    /// The answer, if it is there: the record is durable, or never will be. It is told once.
+    pub fn now(&mut self) -> Option<Result<Vec<Receipt>, LedgerError>> {
+        match self.0.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Closed) => Some(Err(LedgerError::Stopped)),
+        }
     }
 }
 

@@ -170,15 +170,33 @@ pub(super) enum Scalar<'a> {
 
 /// Writes an object with its fields in this order.
 pub(super) fn write_object(fields: &[(&str, Scalar<'_>)]) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let written: Vec<String> = fields
-        .iter()
-        .map(|(key, value)| match value {
-            Scalar::Text(text) => format!("{}:{}", quoted(key), quoted(text)),
-            Scalar::Number(number) => format!("{}:{}", quoted(key), number.normalize()),
-        })
-        .collect();
-    format!("{{{}}}", written.join(","))
+    let mut text = String::with_capacity(256);
+    text.push('{');
+    for (key, value) in fields {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        push_quoted(&mut text, key);
+        text.push(':');
+        match value {
+            Scalar::Text(value) => push_quoted(&mut text, value),
+            Scalar::Number(number) => text.push_str(&number.normalize().to_string()),
+        }
+    }
+    text.push('}');
+    text
+}
+
+/// A JSON string; plain printable ASCII stands as it is.
+fn push_quoted(out: &mut String, text: &str) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
 /// A code as a signed integer in its one plain spelling: `5` and `-5`, never `05`, `+5`, `5.0` or `-0`.
@@ -231,7 +249,8 @@ mod tests {
             ("a", Scalar::Number(Decimal::from_scientific("1e9").unwrap())),
             ("b", Scalar::Text("x\"y")),
             ("c", Scalar::Number(Decimal::new(10050, 2))),
+            ("d", Scalar::Text("a\\b\n\u{1}é/ ~")),
         ]);
-        assert_eq!(text, r#"{"a":1000000000,"b":"x\"y","c":100.5}"#);
+        assert_eq!(text, r#"{"a":1000000000,"b":"x\"y","c":100.5,"d":"a\\b\n\u0001é/ ~"}"#);
     }
 }

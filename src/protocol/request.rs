@@ -17,8 +17,10 @@ pub(super) type Field = (&'static str, String);
 /// A GET with the fields as its query string.
 pub(super) fn get(base: &Url, page: &str, fields: &[Field], reply_bytes_max: usize) -> HttpRequest {
     let mut url = endpoint(base, page);
-    url.query_pairs_mut().extend_pairs(fields);
-    HttpRequest { method: Method::Get, url: Secret::new(String::from(url)), body: None, reply_bytes_max }
+    url.push('?');
+    let start = url.len();
+    let url = Serializer::for_suffix(url, start).extend_pairs(fields).finish();
+    HttpRequest { method: Method::Get, url: Secret::new(url), body: None, reply_bytes_max }
 }
 
 /// A POST with the fields as a form.
@@ -35,19 +37,14 @@ pub(super) fn post_json(base: &Url, page: &str, json: String, reply_bytes_max: u
 fn post(base: &Url, page: &str, content_type: &'static str, body: String, cap: usize) -> HttpRequest {
     HttpRequest {
         method: Method::Post,
-        url: Secret::new(String::from(endpoint(base, page))),
+        url: Secret::new(endpoint(base, page)),
         body: Some((content_type, Secret::new(body))),
         reply_bytes_max: cap,
     }
 }
 
-/// The address of one page below the base, without query or fragment.
-fn endpoint(base: &Url, page: &str) -> Url {
+/// The address of one page below the base, without query or fragment. The pages' names are plain words.
+fn endpoint(base: &Url, page: &str) -> String {
     let slash = if base.path().ends_with('/') { "" } else { "/" };
-    let path = format!("{}{slash}{page}", base.path());
-    let mut url = base.clone();
-    url.set_path(&path);
-    url.set_query(None);
-    url.set_fragment(None);
-    url
+    format!("{}{slash}{page}", &base[..url::Position::AfterPath])
 }

@@ -1,6 +1,7 @@
 //! The loop that runs an engine: its commands become commits, requests and reads, what comes back becomes its
 //! input.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -8,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{Clock, Signals, crash_at};
 use crate::domain::{Delivery, NetFault, Now, RowNumber, Tick, TransactionId};
 use crate::engine::{CallEnd, CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
-use crate::ledger::{BatchEvent, BatchId, LedgerError, Record, Writer};
+use crate::ledger::{BatchEvent, BatchId, Commit, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
 use crate::net::Client;
 
@@ -120,11 +121,11 @@ impl std::fmt::Debug for Drive<'_> {
     }
 }
 
-/// What comes back from the outside.
-enum Arrived {
-    Delivered { call: CallId, delivery: Delivery, sent: Tick },
-    Committed(RecordId, Result<Vec<Receipt>, LedgerError>),
-    NoteCommitted(Result<Vec<Receipt>, LedgerError>),
+/// How a request ended, and when it was handed to its client.
+struct Arrived {
+    call: CallId,
+    delivery: Delivery,
+    sent: Tick,
 }
 
 /// A request under way: however its task ends, the engine is told, or it would wait for ever.
@@ -138,7 +139,7 @@ struct Answering {
 impl Answering {
     fn tell(&mut self, delivery: Delivery) {
         self.told = true;
-        let _ = self.sender.send(Arrived::Delivered { call: self.call, delivery, sent: self.sent });
+        let _ = self.sender.send(Arrived { call: self.call, delivery, sent: self.sent });
     }
 }
 
@@ -150,6 +151,30 @@ impl Drop for Answering {
     }
 }
 
+/// A record that is durable, with the receipts of its intents.
+type Durable = (Option<RecordId>, Vec<Receipt>);
+
+/// Records whose commit is awaited, in the order they were handed over; none names a note about the batch.
+#[derive(Default)]
+struct Commits(VecDeque<(Option<RecordId>, Commit)>);
+
+impl Commits {
+    /// Waits for the oldest record; for ever where there is none.
+    async fn next(&mut self) -> Result<Durable, LedgerError> {
+        let Some((_, commit)) = self.0.front_mut() else { return std::future::pending().await };
+        let receipts = commit.await;
+        let record = self.0.pop_front().and_then(|(record, _)| record);
+        receipts.map(|receipts| (record, receipts))
+    }
+
+    /// The oldest record, if it is durable already.
+    fn ready(&mut self) -> Result<Option<Durable>, LedgerError> {
+        let Some(receipts) = self.0.front_mut().and_then(|(_, commit)| commit.now()) else { return Ok(None) };
+        let record = self.0.pop_front().and_then(|(record, _)| record);
+        receipts.map(|receipts| Some((record, receipts)))
+    }
+}
+
 impl Drive<'_> {
     /// Runs the engine to its end. Gives it back for what it learned.
     ///
@@ -157,17 +182,17 @@ impl Drive<'_> {
     /// [`RunError`]: the ledger or the program failed; nothing was submitted after that.
     pub async fn go(mut self) -> Result<(Engine, Ended), RunError> {
         let (sender, mut receiver) = unbounded_channel();
-        let mut notes = 0_usize;
+        let mut commits = Commits::default();
         let mut watch = Watch::start(self.clock.now());
         loop {
-            self.obey(&sender, &mut notes)?;
+            self.obey(&sender, &mut commits)?;
             let over = self.engine.is_over();
             watch.tell(&mut self, over);
-            if over && notes == 0 {
+            if over && commits.0.is_empty() {
                 let ended = if self.signals.seen() > 0 { Ended::Drained } else { Ended::Over };
                 return Ok((self.engine, ended));
             }
-            if self.turn(&mut receiver, &mut notes, &watch).await? {
+            if self.turn(&mut receiver, &mut commits, &watch).await? {
                 return Ok((self.engine, Ended::Left));
             }
             self.take_hints(&mut watch)?;
@@ -175,18 +200,14 @@ impl Drive<'_> {
     }
 
     /// Does what the engine wants done.
-    fn obey(&mut self, sender: &UnboundedSender<Arrived>, notes: &mut usize) -> Result<(), RunError> {
+    fn obey(&mut self, sender: &UnboundedSender<Arrived>, commits: &mut Commits) -> Result<(), RunError> {
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
                     self.observer.recorded(&entries, self.clock.now());
-                    let commit =
-                        self.writer.append(Record { batch: self.batch, batch_events: vec![], entries });
-                    let sender = sender.clone();
-                    tokio::spawn(async move {
-                        let _ = sender.send(Arrived::Committed(record, commit.await));
-                    });
+                    let record_of = Record { batch: self.batch, batch_events: vec![], entries };
+                    commits.0.push_back((Some(record), self.writer.append(record_of)));
                 }
                 Command::Call { call, lane, request } => {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
@@ -203,29 +224,20 @@ impl Drive<'_> {
                     let (rows, more) = self.rows.page(lane, open, after, limit)?;
                     self.engine.handle(Input::Rows { lane, open, rows, more }, self.clock.now());
                 }
-                Command::Notice(notice) => self.note(notice, sender, notes)?,
+                Command::Notice(notice) => self.note(notice, commits)?,
             }
         }
         Ok(())
     }
 
-    fn note(
-        &mut self,
-        notice: Notice,
-        sender: &UnboundedSender<Arrived>,
-        notes: &mut usize,
-    ) -> Result<(), RunError> {
+    fn note(&mut self, notice: Notice, commits: &mut Commits) -> Result<(), RunError> {
         let now = self.clock.now();
         self.observer.notice(&notice, now);
         match notice {
             Notice::Halted { provider, halt } => {
                 let batch_events = vec![(now.wall, BatchEvent::Halted { provider, halt })];
-                let commit = self.writer.append(Record { batch: self.batch, batch_events, entries: vec![] });
-                let sender = sender.clone();
-                *notes += 1;
-                tokio::spawn(async move {
-                    let _ = sender.send(Arrived::NoteCommitted(commit.await));
-                });
+                let note = Record { batch: self.batch, batch_events, entries: vec![] };
+                commits.0.push_back((None, self.writer.append(note)));
                 Ok(())
             }
             Notice::Fault(fault) => Err(RunError::Fault(fault)),
@@ -242,10 +254,11 @@ impl Drive<'_> {
     async fn turn(
         &mut self,
         receiver: &mut UnboundedReceiver<Arrived>,
-        notes: &mut usize,
+        commits: &mut Commits,
         watch: &Watch,
     ) -> Result<bool, RunError> {
         let wake = self.engine.next_deadline().map_or(watch.next, |tick| tick.min(watch.next));
+        let (mut inputs, mut arrived) = (Vec::new(), Vec::new());
         tokio::select! {
             biased;
             count = self.signals.next() => {
@@ -254,43 +267,37 @@ impl Drive<'_> {
                 if count > 1 {
                     return Ok(true);
                 }
-                self.engine.handle(Input::Drain, self.clock.now());
+                inputs.push(Input::Drain);
             }
-            arrived = receiver.recv() => {
-                let mut arrived = arrived;
-                while let Some(one) = arrived {
-                    self.arrived(one, notes)?;
-                    arrived = receiver.try_recv().ok();
-                }
-            }
-            () = self.clock.wait_until(wake) => self.engine.handle(Input::Tick, self.clock.now()),
+            committed = commits.next() => inputs.extend(durable(committed?)),
+            Some(one) = receiver.recv() => arrived.push(one),
+            () = self.clock.wait_until(wake) => inputs.push(Input::Tick),
         }
+        while let Some(committed) = commits.ready()? {
+            inputs.extend(durable(committed));
+        }
+        while let Ok(one) = receiver.try_recv() {
+            arrived.push(one);
+        }
+        let mut sent = HashMap::with_capacity(arrived.len());
+        for Arrived { call, delivery, sent: at } in arrived {
+            crash_at("after_reply");
+            sent.insert(call, at);
+            inputs.push(Input::Delivered { call, delivery });
+        }
+        let now = self.clock.now();
+        self.engine.handle_all(inputs, now);
+        self.tell_ends(&sent, now);
         Ok(false)
     }
 
-    fn arrived(&mut self, arrived: Arrived, notes: &mut usize) -> Result<(), RunError> {
-        match arrived {
-            Arrived::Delivered { call, delivery, sent } => {
-                crash_at("after_reply");
-                let now = self.clock.now();
-                self.engine.handle(Input::Delivered { call, delivery }, now);
-                if let Some(end) = self.engine.take_call_end() {
-                    self.observer.called(&end, now.tick.since(sent), now);
-                }
-            }
-            Arrived::Committed(record, answer) => {
-                let receipts = answer?;
-                if !receipts.is_empty() {
-                    crash_at("after_intent");
-                }
-                self.engine.handle(Input::Committed { record, receipts }, self.clock.now());
-            }
-            Arrived::NoteCommitted(answer) => {
-                *notes = notes.saturating_sub(1);
-                answer?;
+    /// Tells whoever watches what came of the requests that ended.
+    fn tell_ends(&mut self, sent: &HashMap<CallId, Tick>, now: Now) {
+        while let Some((call, end)) = self.engine.take_call_end() {
+            if let Some(sent) = sent.get(&call) {
+                self.observer.called(&end, now.tick.since(*sent), now);
             }
         }
-        Ok(())
     }
 
     fn take_hints(&mut self, watch: &mut Watch) -> Result<(), RunError> {
@@ -335,6 +342,14 @@ impl Watch {
             drive.observer.progress(&stats, now);
         }
     }
+}
+
+/// A note about the batch is nothing that the engine waits for.
+fn durable((record, receipts): Durable) -> Option<Input> {
+    if !receipts.is_empty() {
+        crash_at("after_intent");
+    }
+    record.map(|record| Input::Committed { record, receipts })
 }
 
 /// Named points of the process tests.

@@ -71,6 +71,8 @@ struct Process {
     run: Run,
     engine: Engine,
     dice: Dice,
+    /// Decides when it is busy, apart from everything else.
+    busy: Dice,
     lanes: Vec<LaneLife>,
     /// Requests that nobody answered yet: whose, whether it is a submit, and of which row.
     outstanding: HashMap<CallId, (usize, bool, RowNumber)>,
@@ -148,6 +150,7 @@ impl World {
             run,
             engine,
             dice,
+            busy: Dice::keyed(self.plan.seed, "busy", "", self.life),
             lanes: self.plan.lanes.iter().map(|_| LaneLife::default()).collect(),
             outstanding: HashMap::new(),
             asked_before: HashMap::new(),
@@ -189,9 +192,25 @@ impl World {
                     },
                 }
             };
-            process.engine.handle(input, self.now());
+            let inputs = self.with_what_else_came(process, input)?;
+            process.engine.handle_all(inputs, self.now());
             return Ok(Next::GoOn);
         }
+    }
+
+    /// A process that was busy for some milliseconds notices several things at once.
+    fn with_what_else_came(&mut self, process: &mut Process, input: Input) -> Result<Vec<Input>, Broken> {
+        let mut inputs = vec![input];
+        // Half of the worlds have a process that is never busy.
+        let busy = if self.plan.seed.is_multiple_of(2) { 400 } else { 0 };
+        while inputs.len() < 8 && process.busy.chance(busy) {
+            let until = self.t + process.busy.span(0, 20_000);
+            if self.queue.first_key_value().is_none_or(|((at, _), _)| *at > until) {
+                break;
+            }
+            inputs.extend(self.notice_next(process)?);
+        }
+        Ok(inputs)
     }
 
     fn notice_next(&mut self, process: &mut Process) -> Result<Option<Input>, Broken> {

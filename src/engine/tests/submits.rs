@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Setup, nigeria, order, ready, seconds, vietnam};
+use super::bench::{Bench, Setup, nigeria, order, ready, seconds, vietnam};
 use crate::domain::{Delivery, NetFault, Reason, Reply, WallTime};
 use crate::engine::{Input, LaneStart, Rate};
 use crate::lifecycle::{Phase, TopUp};
@@ -395,4 +395,60 @@ fn a_drain_undoes_an_intent_that_was_not_sent() {
     assert_eq!(bench.phase(1), Phase::Ready);
     assert!(bench.submits().is_empty());
     assert!(bench.engine.is_over());
+}
+
+/// Nine rows at a provider that takes two at once, whose first submit was answered; commits wait.
+fn crowd() -> Bench {
+    let mut lane = vietnam();
+    lane.max_in_flight = 2;
+    let rows = (1..=9).map(|row| ready(order(&lane, row, row, None))).collect();
+    let mut bench = Setup::send(lane, rows).start();
+    bench.open_vietnam();
+    bench.pass(seconds(1));
+    bench.reply("topup.jsp", "1;1");
+    bench.pass(seconds(1));
+    assert_eq!(bench.submits().len(), 2);
+    bench
+}
+
+#[test]
+fn a_place_that_gets_free_is_taken_without_waiting_for_a_commit() {
+    let mut bench = crowd();
+    // Two intents stand beside the full width, and no more than that.
+    assert_eq!((2..=9).filter(|row| !bench.intents(*row).is_empty()).count(), 4);
+    bench.hold_commits = true;
+    for reply in ["1;2", "1;3"] {
+        bench.reply("topup.jsp", reply);
+        bench.pass(Duration::from_millis(100));
+        assert_eq!(bench.submits().len(), 2);
+    }
+    bench.reply("topup.jsp", "1;4");
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(bench.submits().len(), 1, "this one has to wait for its commit");
+    bench.commit();
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(bench.submits().len(), 2);
+}
+
+#[test]
+fn an_intent_that_found_no_place_is_undone_and_halts_nothing() {
+    let mut bench = crowd();
+    for turn in 1..=20 {
+        bench.pass(seconds(6));
+        bench.handle(Input::Tick);
+        assert_eq!((bench.submits().len(), bench.halts()), (2, 0), "turn {turn}");
+    }
+    assert_eq!(bench.intents(4).len(), 1, "armed once, not again and again");
+    assert_eq!(bench.phase(4), Phase::Ready);
+    // Answers come again: everything goes on, under the same id.
+    for _ in 0..8 {
+        bench.reply("topup.jsp", "1;9");
+        bench.pass(seconds(1));
+        assert!(bench.submits().len() <= 2);
+    }
+    let ids = bench.intents(4);
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    assert!((1..=9).all(|row| bench.phase(row) == Phase::Succeeded));
+    assert_eq!((bench.halts(), bench.faults()), (0, 0));
 }

@@ -10,7 +10,7 @@ fn every_request_is_told_with_what_it_was_for_and_what_came_of_it() {
     let rows = (1..=3).map(|row| ready(order(&lane, row, row, None))).collect();
     let mut bench = Setup::send(lane, rows).start();
     let ended = |bench: &mut super::bench::Bench| {
-        let end = bench.engine.take_call_end().unwrap();
+        let (_, end) = bench.engine.take_call_end().unwrap();
         assert_eq!(bench.engine.take_call_end(), None, "told once");
         (end.kind, end.row.map(|row| row.0), end.meaning, end.code, end.id)
     };

@@ -81,7 +81,7 @@ impl Paynicorn {
     }
 
     pub(super) fn decode_submit(&self, submit: &Submit, reply: &Reply) -> SubmitVerdict {
-        let scrub = self.scrub(&self.topup(submit).unwrap_or_default());
+        let scrub = self.scrub(|| self.topup(submit).unwrap_or_default());
         let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX) {
             Ok(read) => read,
             Err(silence) => return silence.into_submit(),
@@ -126,7 +126,7 @@ impl Paynicorn {
     }
 
     pub(super) fn decode_lookup(&self, lookup: &Lookup, reply: &Reply) -> LookupVerdict {
-        let scrub = self.scrub(&wire::query(&self.app_key, lookup.id.as_str()));
+        let scrub = self.scrub(|| wire::query(&self.app_key, lookup.id.as_str()));
         let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX) {
             Ok(read) => read,
             Err(silence) => return silence.into_lookup(),
@@ -187,7 +187,7 @@ impl Paynicorn {
         let Some((_, inner, cap)) = self.asked(question) else {
             return Silence::of("Paynicorn has no such call").into_told();
         };
-        let scrub = self.scrub(&inner);
+        let scrub = self.scrub(|| inner);
         let (said, intact) = match self.read(reply, cap) {
             Ok(read) => read,
             Err(silence) => return silence.into_told(),
@@ -224,10 +224,10 @@ impl Paynicorn {
     }
 
     /// For the keys, and for the envelope of these business parameters, which holds the app key.
-    fn scrub(&self, inner: &str) -> Scrub {
+    fn scrub(&self, inner: impl FnOnce() -> String) -> Scrub {
         let mut secrets = vec![self.app_key.expose().to_owned()];
         if let Some(secret) = &self.merchant_secret {
-            let content = wire::content(inner);
+            let content = wire::content(&inner());
             secrets.extend([secret.expose().to_owned(), wire::sign(&content, secret), content]);
         }
         Scrub::new(secrets.iter().map(String::as_str))
