@@ -24,8 +24,8 @@ pub(super) struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        // 16 MiB: small beside what the program may take, and large enough that runs stay few.
-        Self { table: Table::new(1 << 10), spill: Spill::default(), new_file: None, slots_max: 1 << 19 }
+        // 8 MiB: small beside what the program may take, and large enough that runs stay few.
+        Self { table: Table::new(1 << 10), spill: Spill::default(), new_file: None, slots_max: 1 << 18 }
     }
 }
 

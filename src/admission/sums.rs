@@ -1,5 +1,5 @@
 //! What each number of a batch gets, for the cap of a number: a table in memory, and of a large file sorted runs in
-//! files that the shell provides. Memory is 8 bits a number and a few MiB.
+//! files that the shell provides. Memory is 6 bits a number and a few MiB.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,8 +17,8 @@ const ENTRY_BYTES: usize = 24;
 /// Entries read at once: 3 KiB, within a page of disk.
 const BLOCK_ENTRIES: usize = 128;
 
-/// Bits a key gets in the filter of its run: a few false alarms in a hundred, each of which is one read.
-const FILTER_BITS: usize = 8;
+/// Bits a key gets in the filter of its run: some false alarms in a hundred, each of which is one read.
+const FILTER_BITS: usize = 6;
 
 /// Currencies of one batch; a provider sells in one, so there are three or four.
 const CURRENCIES_MAX: usize = 256;
@@ -44,8 +44,8 @@ impl Default for Sums {
             runs: Vec::new(),
             currencies: Vec::new(),
             new_file: None,
-            // As many as a table of 3 MiB takes before it doubles.
-            held_max: 114_000,
+            // As many as a table of 1.5 MiB takes before it doubles.
+            held_max: 57_000,
             broken: None,
         }
     }
