@@ -18,12 +18,16 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::GlobalArgs;
+use super::reading::begins_with;
 use super::screen;
 use super::terminal::Terminal;
 use crate::job::Stop;
 
 /// Only events with a target of ours are logged.
 const OURS: &str = "bulk_topup";
+
+/// How every line of a log file begins.
+const LINE_HEAD: &[u8] = b"{\"timestamp\":";
 
 /// Opens the logs that were asked for. Without any nothing is kept, and an event costs nothing.
 ///
@@ -124,6 +128,9 @@ impl LogFile {
         let opened = File::options().append(true).create(true).mode(0o600).open(path);
         let file = opened.map_err(|e| refused(&e))?;
         let meta = file.metadata().map_err(|e| refused(&e))?;
+        if meta.is_file() && meta.len() > 0 && !begins_with(path, LINE_HEAD).map_err(|e| refused(&e))? {
+            return Err(refused(&"it is there already and is no log of this program; name another file"));
+        }
         if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
             let private = std::fs::Permissions::from_mode(meta.permissions().mode() & 0o700);
             file.set_permissions(private).map_err(|e| refused(&e))?;

@@ -12,6 +12,7 @@ use prometheus::{
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::reading::begins_with;
 use crate::callbacks::{Refused, Tally};
 use crate::domain::{BatchName, WallTime};
 use crate::engine::{CallEnd, CallKind, Notice};
@@ -208,6 +209,9 @@ fn shown(amount: Decimal) -> f64 {
     amount.to_f64().unwrap_or(f64::NAN)
 }
 
+/// How the text of the figures begins.
+const FIGURES_HEAD: &[u8] = b"# HELP bulk_topup_";
+
 /// A place for the figures that was found to be good before anything was done.
 #[derive(Debug)]
 pub struct MetricsFile {
@@ -225,6 +229,12 @@ impl MetricsFile {
             |why: &str| Stop::refused(format!("--metrics-file {}: {why}; nothing was done", path.display()));
         if path.is_dir() || path.file_name().is_none() {
             return Err(refused("that is a folder, not a file"));
+        }
+        let there = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
+        if there && !begins_with(path, FIGURES_HEAD).map_err(|e| refused(&e.to_string()))? {
+            return Err(refused(
+                "it is there already and holds no figures of this program; name another file",
+            ));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = Self { path: path.to_owned(), folder: folder.unwrap_or(Path::new(".")).to_owned() };

@@ -1,8 +1,24 @@
-//! How the command line says a file is to be read, for the reader of files.
+//! How the command line says a file is to be read, for the reader of files; and what stands in a file that is to
+//! be written.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use super::args::IntakeArgs;
 use crate::intake::{Column, Overrides};
 use crate::job::Stop;
+
+/// Whether a file begins so. What a user names by mistake, a ledger or an input, is not to be written to.
+///
+/// # Errors
+/// What the system says.
+pub fn begins_with(path: &Path, head: &[u8]) -> std::io::Result<bool> {
+    let mut found = Vec::with_capacity(head.len());
+    let most = u64::try_from(head.len()).unwrap_or(u64::MAX);
+    File::open(path)?.take(most).read_to_end(&mut found)?;
+    Ok(found == head)
+}
 
 /// How the command line says a file is to be read.
 ///

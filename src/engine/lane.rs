@@ -104,10 +104,11 @@ impl Lane {
             numbers.hold(digits);
         }
         for (digits, at) in &start.spaced_numbers {
-            // After a restart of the machine nobody knows how long ago it was: the whole spacing again.
-            let left = now
-                .elapsed_since(*at)
-                .map_or(config.phone_spacing, |ago| config.phone_spacing.saturating_sub(ago));
+            // What is known is when it was decided; it may have left a little later. After a restart of the
+            // machine nobody knows how long ago it was: the whole spacing again.
+            let left = now.elapsed_since(*at).map_or(config.phone_spacing, |ago| {
+                config.phone_spacing.saturating_sub(ago.saturating_sub(INTENT_MAX))
+            });
             numbers.space(digits, now.tick.after(left));
         }
         let preflight = if start.preflight.is_some() { Preflight::Done } else { Preflight::Due(now.tick, 0) };

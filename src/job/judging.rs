@@ -240,7 +240,7 @@ mod tests {
             let survey = judging.survey().unwrap();
             if name == "two" {
                 // Meanwhile the row that stands in the other batch grows too old to count.
-                tokio::time::sleep(Duration::from_millis(2_100)).await;
+                clock.wait(Duration::from_millis(2_100)).await;
             }
             let admission = Admission { source: file, results: folder.path().join("r.csv"), sandbox: true };
             let batch = judging.admit(&mut ledger, &survey, admission).unwrap();

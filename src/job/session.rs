@@ -245,7 +245,8 @@ impl Session {
         let spaced = if entry.phone_spacing.is_zero() {
             Vec::new()
         } else {
-            self.ledger.last_submits_of_numbers(&entry.account, back(entry.phone_spacing))?
+            let since = back(entry.phone_spacing.saturating_add(INTENT_AGE_MAX));
+            self.ledger.last_submits_of_numbers(&entry.account, since)?
         };
         let mut start = LaneStart {
             preflight: None,

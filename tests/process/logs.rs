@@ -61,6 +61,28 @@ fn a_log_that_cannot_be_opened_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn neither_log_nor_figures_are_written_into_a_ledger_or_an_input() {
+    let _shared = share();
+    let world = World::new("", 1, &rows::plain(3, &rows::ALL, 1));
+    let ended = world.topup(&["--log-file", "run.log", "--metrics-file", "run.prom"]);
+    assert!(ended.stdout.contains("exit"), "{}", ended.stderr);
+    for victim in [&world.input, &world.ledger, &world.results] {
+        let before = std::fs::read(victim).unwrap();
+        for flag in ["--log-file", "--metrics-file"] {
+            let ended = world.run(&["settle", "payroll", flag, victim.to_str().unwrap()]);
+            assert_exit(&ended, 2);
+            assert!(ended.stderr.contains("nothing was done"), "{}", ended.stderr);
+            assert_eq!(std::fs::read(victim).unwrap(), before, "{flag}");
+        }
+    }
+    // Those of before are gone on with, and replaced.
+    let log = std::fs::metadata(world.path("work/run.log")).unwrap().len();
+    let ended = world.run(&["settle", "payroll", "--log-file", "run.log", "--metrics-file", "run.prom"]);
+    assert_ne!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(std::fs::metadata(world.path("work/run.log")).unwrap().len() > log);
+}
+
+#[test]
 fn a_log_on_a_full_disk_is_told_once_and_the_run_goes_on() {
     let _shared = share();
     if !std::path::Path::new("/dev/full").exists() {
@@ -95,7 +117,7 @@ fn figure(text: &str, name: &str) -> Option<String> {
 fn the_figures_are_those_of_the_results() {
     let _shared = share();
     let world = World::new("", 3, &rows::mixed(30, &["0003"], 4));
-    std::fs::write(world.path("work/run.prom"), "an old one").unwrap();
+    std::fs::write(world.path("work/run.prom"), "# HELP bulk_topup_rows of an earlier run\n").unwrap();
     let ended = world.topup(&["--metrics-file", "run.prom"]);
     let text = std::fs::read_to_string(world.path("work/run.prom")).unwrap();
     let told: Value = serde_json::from_str(&ended.stdout).unwrap();

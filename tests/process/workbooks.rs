@@ -71,6 +71,19 @@ fn a_workbook_holds_the_cells_of_the_csv_and_is_retried_like_it() {
 }
 
 #[test]
+fn a_workbook_of_results_beside_the_input_keeps_a_lost_ledger_from_paying_again() {
+    let _shared = share();
+    let world = World::new("", 1, &rows());
+    assert_exit(&world.topup(&["-o", "payroll.results.xlsx"]), 3);
+    let sent = world.requests();
+    fs::remove_dir_all(world.ledger.parent().unwrap()).unwrap();
+    let refused = world.topup(&[]);
+    assert_exit(&refused, 2);
+    assert!(refused.stderr.contains("payroll.results.xlsx"), "{}", refused.stderr);
+    assert_eq!(world.requests(), sent);
+}
+
+#[test]
 fn of_two_sheets_of_results_none_is_taken_by_guess() {
     let _shared = share();
     let world = World::new("", 1, &rows());

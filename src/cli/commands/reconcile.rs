@@ -7,6 +7,7 @@ use crate::admission::amount;
 use crate::cli::args::{GlobalArgs, ReconcileArgs};
 use crate::cli::books::{Books, tell};
 use crate::cli::context::{Context, Needs};
+use crate::domain::mask_numbers;
 use crate::intake::{Overrides, StatementColumn, StatementRow, StatementSource};
 use crate::job::Exit;
 use crate::job::Stop;
@@ -128,7 +129,7 @@ impl Reader {
         let written = row.cell(StatementColumn::Amount);
         let amount = match amount::parse(written, None, self.thousands) {
             Ok(amount) => Said::Exact(amount),
-            Err(problem) => Said::Unclear(format!("amount {:?}: {problem}", tidy(written))),
+            Err(problem) => Said::Unclear(format!("amount {:?}: {problem}", mask_numbers(&tidy(written)))),
         };
         let word = cell(StatementColumn::Status);
         Stated {

@@ -150,7 +150,7 @@ fn results_beside(input: &InputFile, results: &Path) -> Vec<PathBuf> {
     paths.extend(entries.map(|entry| entry.path()).filter(|path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let rest = name.strip_prefix(&stem).and_then(|rest| rest.strip_prefix(".results"));
-        rest.is_some_and(|rest| rest.ends_with(".csv"))
+        rest.is_some_and(|rest| rest.ends_with(".csv") || rest.ends_with(".xlsx"))
     }));
     paths
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, Setup, nigeria, order, ready, seconds, vietnam};
-use crate::domain::{Delivery, NetFault, Reason, Reply, WallTime};
+use crate::domain::{Boot, Delivery, NetFault, Now, Reason, Reply, Tick, WallTime};
 use crate::engine::{Input, LaneStart, Rate};
 use crate::lifecycle::{Phase, TopUp};
 
@@ -255,6 +255,26 @@ fn two_orders_for_one_number_are_spaced() {
     bench.pass(seconds(98));
     assert!(bench.submits().is_empty());
     bench.pass(seconds(3));
+    assert_eq!(bench.submits().len(), 1);
+}
+
+#[test]
+fn the_spacing_after_a_restart_counts_from_when_the_submit_left_at_the_latest() {
+    let mut lane = vietnam();
+    lane.phone_spacing = seconds(100);
+    // Decided 98 s before this run; it waited up to 5 s for a place among the submits under way.
+    let (tick, wall) = (Tick(1_000_000_000 - 98_000_000), WallTime(1_795_000_000_000_000 - 98_000_000));
+    let decided = Now { tick, wall, boot: Boot(1) };
+    let one = ready(order(&lane, 1, 5, None));
+    let spaced_numbers = vec![(one.order.phone.digits().to_owned(), decided)];
+    let start = LaneStart { spaced_numbers, ..LaneStart::default() };
+    let mut setup = Setup::send(lane.clone(), Vec::new());
+    setup.lanes = vec![(lane, start, vec![one], Vec::new())];
+    let mut bench = setup.start();
+    bench.open_vietnam();
+    bench.pass(seconds(6));
+    assert!(bench.submits().is_empty());
+    bench.pass(seconds(2));
     assert_eq!(bench.submits().len(), 1);
 }
 

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{Class, Finding, Said, Stand, Stated};
-use crate::domain::{Currency, Status, TransactionId};
+use crate::domain::{Currency, Status, TransactionId, mask_numbers};
 use crate::lifecycle::{ResolvedAs, StoredRow};
 use crate::numbering::PhonePlan;
 use crate::report::SumTooLarge;
@@ -130,11 +130,15 @@ impl<'a> Group<'a> {
             *sum = sum.checked_add(*amount).ok_or(SumTooLarge)?;
         }
         match stated.stand {
-            Stand::Unclear => self.doubted(&format!(
-                "line {}: the status {:?} is in no table; say what it means with --status-word \"{}=succeeded\" \
-                 (or failed, reversed, pending)",
-                stated.line, stated.word, stated.word
-            )),
+            Stand::Unclear => {
+                // Another column may have been taken for the status, that of the numbers too.
+                let word = mask_numbers(&stated.word);
+                self.doubted(&format!(
+                    "line {}: the status {word:?} is in no table; say what it means with --status-word \
+                     \"{word}=succeeded\" (or failed, reversed, pending)",
+                    stated.line
+                ));
+            }
             Stand::Succeeded => self.compare(stated),
             Stand::Reversed => {
                 if let Said::Unclear(why) = &stated.amount {

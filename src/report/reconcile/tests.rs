@@ -202,6 +202,14 @@ fn an_earlier_attempt_that_was_charged_or_is_under_way_is_never_a_match() {
 }
 
 #[test]
+fn a_column_of_numbers_taken_for_the_status_shows_no_whole_number() {
+    let stated = Stated { word: "84912345601".to_owned(), ..line(2, Stand::Unclear) };
+    let finding = found(&row(Phase::Unknown), &[stated]);
+    assert!(finding.class == Class::Unclear && !finding.what.contains("84912345601"), "{}", finding.what);
+    assert!(finding.what.contains("8491****601"), "{}", finding.what);
+}
+
+#[test]
 fn a_statement_that_says_both_proves_nothing() {
     let both = found(&row(Phase::Unknown), &[line(2, Stand::Failed), line(3, Stand::Succeeded)]);
     assert_eq!((both.class, both.proves), (Class::SettledThere, None));
