@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::args::{IntakeArgs, SendArgs};
 use crate::admission::Totals;
 use crate::domain::{Country, Currency, Money, Reason, WallTime};
-use crate::job::{Stop, Survey};
+use crate::job::{Amounts, Stop, Survey, sums_line};
 use crate::settings::{Caps, Settings};
 
 /// Version of the file.
@@ -284,6 +284,30 @@ impl Approval {
         now.flags = flags;
         now.settings = Judging::of(settings);
         self.compare(&self.plan, &now)
+    }
+
+    /// Holds what is left of a batch against what was approved: it may have been admitted under other settings or
+    /// flags than those of now, and its rows are sent as they were judged then.
+    ///
+    /// # Errors
+    /// [`Stop`] with exit 2: more rows, or more money, than was approved.
+    pub fn hold_amounts(&self, amounts: &Amounts) -> Result<(), Stop> {
+        let ready = self.plan.counts.ready;
+        let approved = self.plan.counts.sums();
+        let over = |(currency, sum): &(&Currency, &Decimal)| {
+            approved.get(*currency).is_none_or(|approved| *sum > approved)
+        };
+        let known = self.plan.counts.is_priced() && amounts.valid_rows_priced;
+        if amounts.rows <= ready && !(known && amounts.whole.iter().any(|sum| over(&sum))) {
+            return Ok(());
+        }
+        Err(Stop::refused(format!(
+            "the batch was admitted otherwise than the plan says: {} rows of it are to be sent, its valid rows come to \
+             {}; approved were {ready} rows, {}. Nothing was sent",
+            amounts.rows,
+            sums_line(&amounts.whole),
+            sums_line(&approved)
+        )))
     }
 
     fn compare(&self, then: &Plan, now: &Plan) -> Result<(), Stop> {

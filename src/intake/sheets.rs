@@ -26,6 +26,18 @@ pub(super) fn choose_sheet<'b, B: Reader<Cursor<&'b [u8]>>>(
         return Ok(picked);
     }
     let ours = |book: &mut B, name: &str| dialect::is_ours(&header(book, name)).is_some();
+    if matches!(mode, Mode::Results) {
+        let names: Vec<String> = book.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+        let all: Vec<String> =
+            names.into_iter().filter(|name| ours(book, name)).map(|name| format!("{name:?}")).collect();
+        // A person may have deleted or corrected lines in a copy.
+        if all.len() > 1 {
+            return Err(Fault::Workbook(format!(
+                "several sheets hold results ({}); say which one is meant with --sheet NAME",
+                all.join(", ")
+            )));
+        }
+    }
     let first = header(book, &picked.name);
     let serves = match mode {
         Mode::Results => dialect::is_ours(&first).is_some(),

@@ -34,6 +34,8 @@ pub struct Judging<'a> {
     options: JudgeOptions,
     clock: Clock,
     reader: Ledger,
+    /// Since when an equal row of another batch counts. The same for every pass: a person may take long to consent.
+    since: Option<WallTime>,
     catalogues: HashMap<String, Catalogue>,
 }
 
@@ -62,7 +64,8 @@ impl<'a> Judging<'a> {
     ) -> Result<Self, Stop> {
         // Repeats are looked up while the ledger itself is written to.
         let reader = Ledger::open_read(ledger.path())?;
-        Ok(Self { settings, input, options, clock, reader, catalogues: HashMap::new() })
+        let since = repeats_since(settings, clock.now().wall);
+        Ok(Self { settings, input, options, clock, reader, since, catalogues: HashMap::new() })
     }
 
     /// Judges the whole file; nobody is asked. Also says whether it is nearly the same as a file of late.
@@ -70,8 +73,7 @@ impl<'a> Judging<'a> {
     /// # Errors
     /// [`Stop`]: the file or the ledger cannot be read.
     pub fn survey(&self) -> Result<Survey, Stop> {
-        let since = repeats_since(self.settings, self.clock.now().wall);
-        let twins = since.map(|since| Twins::new(&self.reader, since)).transpose()?.flatten();
+        let twins = self.since.map(|since| Twins::new(&self.reader, since)).transpose()?.flatten();
         self.pass(&self.known())?.comparing(twins).finish()
     }
 
@@ -148,11 +150,17 @@ impl<'a> Judging<'a> {
             match surveyor.judge_next() {
                 Ok(true) => Some(Ok(admitted(surveyor.row(), surveyor.judged(), at))),
                 Ok(false) => {
-                    // The transaction ends with an error if this was not the file that was confirmed.
-                    let same = pass.take()?.finish().map(|again| again.digest == survey.digest);
+                    // The transaction ends with an error if this was not the file that was confirmed, or if its
+                    // rows come to anything else now.
+                    let same = pass
+                        .take()?
+                        .finish()
+                        .map(|again| again.digest == survey.digest && again.totals == survey.totals);
                     match same {
                         Ok(true) => None,
-                        Ok(false) => Some(Err(Stop::refused("the file changed after the plan; run again"))),
+                        Ok(false) => Some(Err(Stop::refused(
+                            "the file, or what is known of it, changed after the plan; run again",
+                        ))),
                         Err(stop) => Some(Err(stop)),
                     }
                 }
@@ -169,8 +177,7 @@ impl<'a> Judging<'a> {
     }
 
     fn known(&self) -> Known<'_> {
-        let since = repeats_since(self.settings, self.clock.now().wall);
-        let repeats = since.filter(|_| !self.options.allow_repeats).map(|since| (&self.reader, since));
+        let repeats = self.since.filter(|_| !self.options.allow_repeats).map(|since| (&self.reader, since));
         Known { catalogues: self.catalogues.clone(), repeats, except: None }
     }
 
@@ -200,5 +207,46 @@ fn admitted(row: &RawRow, judged: &Judged, at: WallTime) -> AdmittedRow {
         order,
         state,
         notes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::intake::Overrides;
+    use crate::job::sandbox_settings;
+    use crate::sandbox;
+    use crate::settings::LedgerLocation;
+
+    #[tokio::test]
+    async fn what_is_admitted_is_what_was_surveyed_however_long_a_person_took_to_consent() {
+        let folder = tempfile::tempdir().unwrap();
+        let addr = "127.0.0.1:0".parse().unwrap();
+        let options = sandbox::Options { addr, log: None, seed: 1, faults: sandbox::Faults::default() };
+        let providers = sandbox::start(options).await.unwrap();
+        let path = folder.path().join("ledger.db");
+        let mut settings = sandbox_settings(&providers, LedgerLocation::Sqlite(path.clone())).unwrap();
+        settings.limits.repeat_window = Duration::from_secs(2);
+        let (mut ledger, clock) = (Ledger::open(&path).unwrap(), Clock::new());
+        let mut ready = Vec::new();
+        for (name, rows) in [("one", "0912345601,20000\n"), ("two", "0912345601,20000\n0912345602,20000\n")] {
+            let file = folder.path().join(format!("{name}.csv"));
+            std::fs::write(&file, format!("phone,amount\n{rows}")).unwrap();
+            let input =
+                InputFile::open(file.clone(), name.into(), name.into(), Overrides::default()).unwrap();
+            let judging = Judging::new(&settings, &ledger, clock, &input, JudgeOptions::default()).unwrap();
+            let survey = judging.survey().unwrap();
+            if name == "two" {
+                // Meanwhile the row that stands in the other batch grows too old to count.
+                tokio::time::sleep(Duration::from_millis(2_100)).await;
+            }
+            let admission = Admission { source: file, results: folder.path().join("r.csv"), sandbox: true };
+            let batch = judging.admit(&mut ledger, &survey, admission).unwrap();
+            assert_eq!(ledger.ready_rows(batch.id).unwrap(), survey.totals.ready);
+            ready.push(survey.totals.ready);
+        }
+        assert_eq!(ready[0], 1);
     }
 }

@@ -191,6 +191,22 @@ fn a_batch_that_goes_on_is_held_against_its_plan_and_goes_on_with_it() {
     assert_eq!(world.requests(), sent + 2);
 }
 
+#[test]
+fn a_batch_admitted_with_more_than_the_plan_approves_does_not_go_on_under_it() {
+    let _shared = share();
+    let mut world = World::new("connect_code=-3", 1, &vietnamese(&["0912345678"]));
+    fs::write(&world.input, "phone,amount\n0912345678,20000\n0912345678,20000\n").unwrap();
+    // Sent with another flag by one person, checked without it by another.
+    assert_exit(&world.topup(&["--allow-duplicates"]), 5);
+    world.serve("", 1);
+    assert_exit(&check(&world, &["--write-plan", "plan.json", "--allow-repeats"]), 3);
+    let sent = world.requests();
+    let ended = world.topup(&["--plan", "plan.json", "--allow-repeats"]);
+    assert_exit(&ended, 2);
+    assert!(ended.stderr.contains("approved were 1 rows, 20,000 VND"), "{}", ended.stderr);
+    assert_eq!(world.requests(), sent);
+}
+
 /// Replaces a text of the configuration.
 fn replace(world: &World, from: &str, to: &str) {
     let text = fs::read_to_string(world.config_path()).unwrap();

@@ -71,6 +71,35 @@ fn a_workbook_holds_the_cells_of_the_csv_and_is_retried_like_it() {
 }
 
 #[test]
+fn of_two_sheets_of_results_none_is_taken_by_guess() {
+    let _shared = share();
+    let world = World::new("", 1, &rows());
+    assert_exit(&world.topup(&["-o", "out.xlsx"]), 3);
+    let found = sheet(&world, "out.xlsx");
+    let failed = found.iter().position(|line| line.iter().any(|cell| cell == "failed")).unwrap();
+    let sent = world.requests();
+    // A copy of the sheet, from which a person took the row that is not to be sent again.
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for (name, without) in [("Results", usize::MAX), ("To retry", failed)] {
+        let sheet = book.add_worksheet().set_name(name).unwrap();
+        let kept = found.iter().enumerate().filter(|(at, _)| *at != without).map(|(_, line)| line);
+        for (row, line) in (0..).zip(kept) {
+            for (column, cell) in (0..).zip(line) {
+                sheet.write_string(row, column, cell).unwrap();
+            }
+        }
+    }
+    book.save(world.path("work/copy.xlsx")).unwrap();
+    let refused = world.run(&["retry", "copy.xlsx", "--yes"]);
+    assert_exit(&refused, 2);
+    assert!(refused.stderr.contains("--sheet NAME"), "{}", refused.stderr);
+    assert_exit(&world.run(&["retry", "copy.xlsx", "--yes", "--sheet", "To retry"]), 2);
+    assert_eq!(world.requests(), sent);
+    assert_exit(&world.run(&["retry", "copy.xlsx", "--yes", "--sheet", "Results"]), 3);
+    assert_eq!(world.requests(), sent + 1);
+}
+
+#[test]
 fn a_foreign_file_is_never_overwritten_by_a_workbook() {
     let _shared = share();
     let world = World::new("", 1, &rows());

@@ -51,7 +51,8 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) 
             if let Some(approval) = &approval {
                 approval.hold_resumed(context.settings()?, context.sandbox, flags(args), &input.sha256)?;
             }
-            let (amounts, repeats) = resume(&context, &ledger, &info, &args.send, &mut preflights).await?;
+            let (amounts, repeats) =
+                resume(&context, &ledger, &info, &args.send, approval.as_ref(), &mut preflights).await?;
             (*info, amounts, repeats)
         }
         FoundBatch::One(_) | FoundBatch::None | FoundBatch::Ambiguous(_) => {
@@ -188,6 +189,7 @@ async fn resume(
     ledger: &Ledger,
     info: &BatchInfo,
     args: &SendArgs,
+    approval: Option<&Approval>,
     preflights: &mut Preflights,
 ) -> Result<(Amounts, BTreeMap<RowNumber, Refusal>), Stop> {
     let (ready, open) = (ledger.ready_rows(info.id)?, ledger.open_rows(info.id)?);
@@ -270,6 +272,9 @@ async fn resume(
         guards::check_day_cap(settings, ledger, &left, now)?;
     }
     let amounts = Amounts { rows, sums, whole, valid_rows_priced: priced };
+    if let Some(approval) = approval {
+        approval.hold_amounts(&amounts)?;
+    }
     confirm(&amounts, context, args)?;
     Ok((amounts, repeats))
 }

@@ -97,6 +97,8 @@ pub struct Gatherer {
     pub charged: BTreeMap<Currency, Decimal>,
     /// Rows whose final state a later answer contradicts.
     pub conflicts: u64,
+    /// Of them those that count as failed: that nothing was charged for them is not proved any more.
+    pub(super) failed_in_doubt: u64,
     /// Valid rows that were not sent and still could be.
     pub left: u64,
     pub(super) unpriced: u64,
@@ -133,6 +135,7 @@ impl Gatherer {
             reasons: BTreeMap::new(),
             charged: BTreeMap::new(),
             conflicts: 0,
+            failed_in_doubt: 0,
             left: 0,
             unpriced: 0,
             submits: 0,
@@ -166,6 +169,7 @@ impl Gatherer {
         self.counts.add(status, 1);
         *self.reasons.entry((status, shown.reason, shown.next)).or_insert(0) += 1;
         self.conflicts += u64::from(row.state.contradicted);
+        self.failed_in_doubt += u64::from(row.state.contradicted && status == Status::Failed);
         self.left += u64::from(row.state.phase == Phase::Ready && !self.run.cancelled);
         self.submits = self.submits.saturating_add(u64::from(row.state.submits));
         self.totals.add(row)?;

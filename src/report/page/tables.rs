@@ -200,7 +200,11 @@ pub(super) fn all(facts: &Facts, chronicle: &Chronicle, gathered: &Gatherer) -> 
             facts,
             "failed",
             "Failed rows",
-            "Submitted, and proved not to have been charged.",
+            if gathered.failed_in_doubt == 0 {
+                "Submitted, and proved not to have been charged."
+            } else {
+                "Submitted, and proved not to have been charged; but see the rows that a later answer contradicts."
+            },
             &gathered.failed,
         ),
         listed(

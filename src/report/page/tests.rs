@@ -123,6 +123,23 @@ fn assert_inert(page: &str) {
 }
 
 #[test]
+fn a_failed_row_that_a_later_answer_contradicts_is_not_told_as_not_charged() {
+    let mut rows = vec![sent(1, Phase::Succeeded, 1), sent(2, Phase::Failed, 1)];
+    let (page, _) = page_of(&rows);
+    assert!(page.contains("1 failed and was not charged") && !page.contains("may have been charged"));
+    rows[1].0.state.contradicted = true;
+    let (page, _) = page_of(&rows);
+    assert!(!page.contains("failed and was not charged"), "the provider says otherwise");
+    assert!(page.contains("1 failed as was told first, and may have been charged"));
+    assert!(page.contains("but see the rows that a later answer contradicts"));
+    // A reversal ends with 3 although no row failed.
+    let mut reversed = vec![sent(1, Phase::Succeeded, 1)];
+    reversed[0].0.state.contradicted = true;
+    let (page, _) = page_of(&reversed);
+    assert!(page.contains("exit 3: a later answer contradicts a final state"));
+}
+
+#[test]
 fn every_row_stands_in_the_counts_the_groups_and_the_course() {
     let rows: Vec<_> = (0..300)
         .map(|n| sent(n + 1, Phase::ALL[usize::try_from(n % 10).unwrap()], i64::try_from(n % 50).unwrap()))

@@ -115,7 +115,7 @@ pub fn render(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Result<S
         batch: clean(&facts.batch),
         mark: if facts.sandbox { "SANDBOX · no money moved" } else { "LIVE MONEY" },
         mark_class: if facts.sandbox { "sandbox" } else { "live" },
-        head: head(facts, chronicle),
+        head: head(facts, chronicle, rows),
         tone,
         verdict_word,
         verdict: verdict(facts, rows),
@@ -146,13 +146,17 @@ pub fn render(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Result<S
     page.render()
 }
 
-fn head(facts: &Facts, chronicle: &Chronicle) -> Vec<(&'static str, String)> {
+fn head(facts: &Facts, chronicle: &Chronicle, rows: &Gatherer) -> Vec<(&'static str, String)> {
     let people: Vec<String> = chronicle.people.iter().map(|who| clean(who)).collect();
     let start = chronicle.stretches.first().map_or(facts.created_at, |stretch| stretch.start);
     let last = chronicle.stretches.last().map_or(start, |stretch| stretch.end);
     let end = match chronicle.runs.last() {
         None => "no run yet".to_owned(),
         Some(run) => match run.ended {
+            // The same code says that an order which succeeded was reversed.
+            Some((_, 3)) if rows.conflicts > 0 && rows.counts.failed + rows.counts.invalid == 0 => {
+                "exit 3: a later answer contradicts a final state".to_owned()
+            }
             Some((_, exit)) => format!("exit {exit}: {}", exit_words(exit)),
             None => "the last run works still, or was ended by force".to_owned(),
         },
@@ -223,7 +227,8 @@ fn verdict(facts: &Facts, gathered: &Gatherer) -> String {
         let _ = write!(text, ", worth {}", money.join(" + "));
     }
     let rest = [
-        (counts.failed, "failed and were not charged"),
+        (counts.failed.saturating_sub(gathered.failed_in_doubt), "failed and were not charged"),
+        (gathered.failed_in_doubt, "failed as was told first, and may have been charged"),
         (counts.invalid, "were wrong and never sent"),
         (counts.not_sent, "were not sent"),
         (counts.pending, "are with the provider"),

@@ -11,13 +11,9 @@ use crate::report::SumTooLarge;
 /// Line numbers and words of a group that are kept: a damaged statement may repeat one id without end.
 const KEPT: usize = 20;
 
-/// The lines about one order so far. Its size does not grow with them.
-pub struct Group<'a> {
-    row: Option<&'a StoredRow>,
-    plan: &'a PhonePlan,
-    /// Currency the statement's amounts are in, where its title names one, else that of the provider's rows.
-    currency: Option<Currency>,
-    currency_is_named: bool,
+/// What lines say.
+#[derive(Default)]
+struct Counts {
     lines: u64,
     first_lines: Vec<u64>,
     words: Vec<String>,
@@ -26,6 +22,48 @@ pub struct Group<'a> {
     reversed: u64,
     pending: u64,
     unclear: u64,
+}
+
+impl Counts {
+    fn add(&mut self, stated: &Stated) {
+        self.lines += 1;
+        if self.first_lines.len() < KEPT {
+            self.first_lines.push(stated.line);
+        }
+        if self.words.len() < KEPT && !self.words.contains(&stated.word) {
+            self.words.push(stated.word.clone());
+        }
+        *match stated.stand {
+            Stand::Succeeded => &mut self.succeeded,
+            Stand::Failed => &mut self.failed,
+            Stand::Reversed => &mut self.reversed,
+            Stand::Pending => &mut self.pending,
+            Stand::Unclear => &mut self.unclear,
+        } += 1;
+    }
+
+    /// Charges that were not given back.
+    fn net(&self) -> u64 {
+        self.succeeded.saturating_sub(self.reversed)
+    }
+
+    /// Whether any of them is final.
+    fn ended(&self) -> bool {
+        self.net() > 0 || self.failed > 0 || self.reversed > 0
+    }
+}
+
+/// The lines about one order so far. Its size does not grow with them.
+pub struct Group<'a> {
+    row: Option<&'a StoredRow>,
+    plan: &'a PhonePlan,
+    /// Currency the statement's amounts are in, where its title names one, else that of the provider's rows.
+    currency: Option<Currency>,
+    currency_is_named: bool,
+    /// About the order under its current id.
+    current: Counts,
+    /// About earlier attempts, under ids that failed: they say nothing of where the current one stands.
+    earlier: Counts,
     charged: Decimal,
     given_back: Decimal,
     first: Option<Stated>,
@@ -61,14 +99,8 @@ impl<'a> Group<'a> {
             plan,
             currency,
             currency_is_named,
-            lines: 0,
-            first_lines: Vec::new(),
-            words: Vec::new(),
-            succeeded: 0,
-            failed: 0,
-            reversed: 0,
-            pending: 0,
-            unclear: 0,
+            current: Counts::default(),
+            earlier: Counts::default(),
             charged: Decimal::ZERO,
             given_back: Decimal::ZERO,
             first: None,
@@ -84,21 +116,16 @@ impl<'a> Group<'a> {
     /// # Errors
     /// [`SumTooLarge`].
     pub fn add(&mut self, stated: &Stated) -> Result<(), SumTooLarge> {
-        self.lines += 1;
-        if self.first_lines.len() < KEPT {
-            self.first_lines.push(stated.line);
+        if self.is_current(stated) {
+            self.current.add(stated)
+        } else {
+            self.earlier.add(stated)
         }
-        if self.words.len() < KEPT && !self.words.contains(&stated.word) {
-            self.words.push(stated.word.clone());
-        }
-        let (count, sum) = match stated.stand {
-            Stand::Succeeded => (&mut self.succeeded, Some(&mut self.charged)),
-            Stand::Failed => (&mut self.failed, None),
-            Stand::Reversed => (&mut self.reversed, Some(&mut self.given_back)),
-            Stand::Pending => (&mut self.pending, None),
-            Stand::Unclear => (&mut self.unclear, None),
+        let sum = match stated.stand {
+            Stand::Succeeded => Some(&mut self.charged),
+            Stand::Reversed => Some(&mut self.given_back),
+            Stand::Failed | Stand::Pending | Stand::Unclear => None,
         };
-        *count += 1;
         if let (Some(sum), Said::Exact(amount)) = (sum, &stated.amount) {
             *sum = sum.checked_add(*amount).ok_or(SumTooLarge)?;
         }
@@ -120,6 +147,32 @@ impl<'a> Group<'a> {
             self.first = Some(stated.clone());
         }
         Ok(())
+    }
+
+    /// Whether a line is about the row's current id. One that names none of its ids is about an earlier attempt.
+    fn is_current(&self, stated: &Stated) -> bool {
+        let Some(row) = self.row else { return true };
+        let named = |cell: &String| {
+            let ours = row.state.id.as_ref().is_some_and(|id| cell.eq_ignore_ascii_case(id.as_str()));
+            ours || row.state.provider_ref.as_ref().is_some_and(|reference| cell == reference.as_str())
+        };
+        let before = |cell: &String| {
+            row.state.past.iter().any(|past| {
+                cell.eq_ignore_ascii_case(past.id.as_str())
+                    || past.provider_ref.as_ref().is_some_and(|reference| cell == reference.as_str())
+            })
+        };
+        // Our own id says more than the provider's.
+        let cells = [&stated.transaction_id, &stated.provider_ref];
+        cells
+            .into_iter()
+            .find_map(|cell| if named(cell) { Some(true) } else { before(cell).then_some(false) })
+            .unwrap_or(row.state.past.is_empty())
+    }
+
+    /// Of the current attempt, and of earlier ones.
+    fn both(&self, of: fn(&Counts) -> u64) -> u64 {
+        of(&self.current) + of(&self.earlier)
     }
 
     fn doubted(&mut self, why: &str) {
@@ -163,7 +216,7 @@ impl<'a> Group<'a> {
 
     /// What the statement's charges come to: none where all were given back.
     fn sum_there(&self) -> Decimal {
-        if self.succeeded == 0 { Decimal::ZERO } else { self.charged - self.given_back }
+        if self.both(|counts| counts.succeeded) == 0 { Decimal::ZERO } else { self.charged - self.given_back }
     }
 
     /// What the lines come to.
@@ -178,17 +231,25 @@ impl<'a> Group<'a> {
         let id = row.and_then(|row| row.state.id.as_ref()).map(TransactionId::to_string);
         let reference = row.and_then(|row| row.state.provider_ref.as_ref()).map(|r| r.as_str().to_owned());
         let stated_ref = text(|stated| &stated.provider_ref);
+        let lines = self.both(|counts| counts.lines);
+        let sum_there = self.sum_there();
+        let Counts { mut first_lines, mut words, .. } = self.current;
+        if words.is_empty() {
+            words = self.earlier.words;
+        }
+        first_lines.extend(self.earlier.first_lines);
+        first_lines.truncate(KEPT);
         Finding {
             class,
             row: row.map(|row| row.row),
-            lines: self.lines,
-            sum_there: self.sum_there(),
+            lines,
+            sum_there,
             phone: ours.unwrap_or_else(|| text(|stated| &stated.phone)),
             phone_there: self.other_phone.unwrap_or_default(),
             transaction_id: id.unwrap_or_else(|| text(|stated| &stated.transaction_id)),
             provider_ref: reference.filter(|_| stated_ref.is_empty()).unwrap_or(stated_ref),
             here: status,
-            there: self.words.join(", "),
+            there: words.join(", "),
             amount_here: asked.map(|(amount, _)| amount),
             amount_there: self.other_amount.or(first.and_then(|stated| match &stated.amount {
                 Said::Exact(amount) => Some(*amount),
@@ -198,7 +259,7 @@ impl<'a> Group<'a> {
             sum_here: asked
                 .filter(|_| status == Some(Status::Succeeded))
                 .map_or(Decimal::ZERO, |(amount, _)| amount),
-            first_lines: self.first_lines,
+            first_lines,
             what,
             next,
             proves,
@@ -208,8 +269,8 @@ impl<'a> Group<'a> {
     fn judge(&self) -> (Class, String, String, Option<ResolvedAs>) {
         let told = |class, what: String, next: &str| (class, what, next.to_owned(), None);
         let Some(row) = self.row else {
-            let what = match self.succeeded {
-                2.. => format!("the ledger knows no such order; charged {} times", self.succeeded),
+            let what = match self.current.succeeded {
+                times @ 2.. => format!("the ledger knows no such order; charged {times} times"),
                 _ => "the ledger knows no such order".to_owned(),
             };
             let next = "another system's order, or one that was sent outside this ledger: find who sent it, and \
@@ -217,7 +278,9 @@ impl<'a> Group<'a> {
             return told(Class::ExtraThere, what, next);
         };
         let status = row.state.status();
-        let net = self.succeeded.saturating_sub(self.reversed);
+        let (succeeded, reversed) =
+            (self.both(|counts| counts.succeeded), self.both(|counts| counts.reversed));
+        let net = succeeded.saturating_sub(reversed);
         let left = self.sum_there();
         let unspent = match status {
             Status::Failed | Status::NotSent | Status::Invalid => true,
@@ -233,12 +296,18 @@ impl<'a> Group<'a> {
             let next = "claim the charges beyond the first back, with the provider's references";
             return told(Class::DoubleThere, format!("charged {net} times for one row"), next);
         }
-        if self.lines == 0 {
+        if self.both(|counts| counts.lines) == 0 {
             return unlisted(row);
         }
-        let partly = self.succeeded > 0 && self.reversed > 0;
+        if self.earlier.net() > 0 {
+            let what =
+                format!("{status} here; an earlier attempt of it, which failed here, was charged there");
+            let next = "do not send or retry the row again; ask the provider with both ids of the row";
+            return told(Class::ChargedThere, what, next);
+        }
+        let partly = succeeded > 0 && reversed > 0;
         let doubt = self.doubt.as_ref().or(self.given_back_doubt.as_ref().filter(|_| partly));
-        if self.unclear > 0 || self.succeeded > 0 && doubt.is_some() {
+        if self.both(|counts| counts.unclear) > 0 || succeeded > 0 && doubt.is_some() {
             let why = doubt.cloned().unwrap_or_default();
             return told(Class::Unclear, why, "mend the statement, or say how it is to be read; then again");
         }
@@ -259,7 +328,16 @@ impl<'a> Group<'a> {
                 format!("charged {}, given back {}", self.charged.normalize(), self.given_back.normalize());
             return told(Class::DifferentAmount, what, "ask the provider for the difference");
         }
-        self.judge_stand(row, status, net > 0)
+        if self.earlier.pending > 0 && !self.earlier.ended() {
+            let next = "leave the row out of every retry until the provider says what became of that attempt";
+            let what =
+                format!("{status} here; an earlier attempt of it, which failed here, is under way there");
+            return told(Class::OpenThere, what, next);
+        }
+        if self.current.lines == 0 && !unspent {
+            return unlisted(row);
+        }
+        self.judge_stand(row, status, self.current.net() > 0)
     }
 
     /// Number and amount agree: what of the state?
@@ -270,33 +348,36 @@ impl<'a> Group<'a> {
         charged: bool,
     ) -> (Class, String, String, Option<ResolvedAs>) {
         let told = |class, what: String, next: &str| (class, what, next.to_owned(), None);
-        let ended = charged || self.failed > 0 || self.reversed > 0;
+        let unsent = self.current.lines == 0;
+        let ended = self.current.ended();
+        let words = self.current.words.join(", ");
         match status {
             Status::Succeeded if charged => told(Class::Matched, String::new(), ""),
             Status::Succeeded if ended => {
                 let note = if row.state.contradicted { ", as a look-up said before" } else { "" };
                 let next = "a late reversal: the row stays succeeded; ask the provider, and put the row into a new file \
                             if it is to be sent again";
-                told(
-                    Class::ReversedThere,
-                    format!("succeeded here, {} there{note}", self.words.join(", ")),
-                    next,
-                )
+                told(Class::ReversedThere, format!("succeeded here, {words} there{note}"), next)
             }
-            Status::Failed | Status::NotSent | Status::Invalid if ended => {
+            Status::Failed | Status::NotSent | Status::Invalid if ended || unsent => {
                 told(Class::Matched, String::new(), "")
             }
             Status::Pending if !ended => told(Class::Matched, String::new(), ""),
             Status::Pending => {
-                let what = format!("pending here, {} there", self.words.join(", "));
+                let what = format!("pending here, {words} there");
                 told(Class::SettledThere, what, "ask the provider's server: settle")
+            }
+            // Of charged and failed at once nothing is proved.
+            Status::Unknown if charged && self.current.failed > 0 => {
+                let what = format!("unknown here, {words} there");
+                told(Class::SettledThere, what, "the statement says both: ask the provider, then resolve")
             }
             Status::Unknown if ended => {
                 let (proves, word) = match charged {
                     true => (ResolvedAs::Succeeded, "succeeded"),
                     false => (ResolvedAs::Failed, "failed"),
                 };
-                let what = format!("unknown here, {} there", self.words.join(", "));
+                let what = format!("unknown here, {words} there");
                 (Class::SettledThere, what, format!("resolve it as {word}"), Some(proves))
             }
             Status::Unknown => {

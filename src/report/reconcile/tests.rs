@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::domain::{Currency, Money, ProviderRef, Status, TransactionId, WallTime};
-use crate::lifecycle::{Phase, ResolvedAs, StoredRow, TopUp};
+use crate::lifecycle::{PastAttempt, Phase, ResolvedAs, StoredRow, TopUp};
 use crate::numbering::PhonePlan;
 use crate::report::sample::airtime_row;
 
@@ -152,6 +152,59 @@ fn only_an_unknown_row_is_proved_and_only_by_a_clear_word() {
     let mut other = line(2, Stand::Succeeded);
     other.amount = Said::Exact(Decimal::from(1));
     assert_eq!(found(&row(Phase::Unknown), &[other]).proves, None);
+}
+
+/// A row whose first attempt failed, and that was sent again under a new id.
+fn sent_again(phase: Phase) -> StoredRow {
+    let mut row = row(phase);
+    let past = TransactionId::parse("ABCDEFGHIJKLMNOPQRS1").unwrap();
+    row.state.past = vec![PastAttempt { id: past, provider_ref: ProviderRef::parse("77").ok() }];
+    row
+}
+
+fn earlier(at: u64, stand: Stand) -> Stated {
+    Stated { transaction_id: "abcdefghijklmnopqrs1".to_owned(), ..line(at, stand) }
+}
+
+#[test]
+fn a_line_about_an_earlier_attempt_proves_nothing_of_the_one_that_is_open() {
+    let by_ref =
+        |stand| Stated { transaction_id: String::new(), provider_ref: "77".to_owned(), ..line(2, stand) };
+    for stated in [earlier(2, Stand::Failed), earlier(2, Stand::Reversed), by_ref(Stand::Failed)] {
+        for phase in [Phase::Unknown, Phase::Asking, Phase::Pending, Phase::Succeeded] {
+            let finding = found(&sent_again(phase), std::slice::from_ref(&stated));
+            assert_eq!(
+                (finding.class, finding.proves, finding.lines),
+                (Class::MissingThere, None, 1),
+                "{phase:?}"
+            );
+        }
+        let finding = found(&sent_again(Phase::Failed), std::slice::from_ref(&stated));
+        assert_eq!(finding.class, Class::Matched);
+    }
+    let both = found(&sent_again(Phase::Unknown), &[earlier(2, Stand::Failed), line(9, Stand::Succeeded)]);
+    assert_eq!((both.class, both.proves), (Class::SettledThere, Some(ResolvedAs::Succeeded)));
+    assert_eq!((both.there.as_str(), both.first_lines), ("succeeded", vec![9, 2]));
+    let both = found(&sent_again(Phase::Succeeded), &[earlier(2, Stand::Failed), line(9, Stand::Succeeded)]);
+    assert_eq!(both.class, Class::Matched);
+}
+
+#[test]
+fn an_earlier_attempt_that_was_charged_or_is_under_way_is_never_a_match() {
+    for phase in [Phase::Succeeded, Phase::Pending, Phase::Unknown, Phase::Failed, Phase::Ready] {
+        let charged = found(&sent_again(phase), &[earlier(2, Stand::Succeeded)]);
+        assert_eq!((charged.class, charged.proves), (Class::ChargedThere, None), "{phase:?}");
+        let open = found(&sent_again(phase), &[earlier(2, Stand::Pending), line(3, Stand::Failed)]);
+        assert_eq!((open.class, open.proves), (Class::OpenThere, None), "{phase:?}");
+    }
+    let twice = [earlier(2, Stand::Succeeded), line(3, Stand::Succeeded)];
+    assert_eq!(found(&sent_again(Phase::Succeeded), &twice).class, Class::DoubleThere);
+}
+
+#[test]
+fn a_statement_that_says_both_proves_nothing() {
+    let both = found(&row(Phase::Unknown), &[line(2, Stand::Failed), line(3, Stand::Succeeded)]);
+    assert_eq!((both.class, both.proves), (Class::SettledThere, None));
 }
 
 fn phases() -> impl Strategy<Value = Phase> {
