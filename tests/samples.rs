@@ -1,5 +1,9 @@
 //! The sample files do what the README says of them, through the built program and its sandbox.
-#![expect(clippy::unwrap_used, reason = "a program that does not start is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a program that does not start is a failed test"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

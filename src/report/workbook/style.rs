@@ -44,7 +44,7 @@ impl Style {
         let top = || Format::new().set_align(FormatAlign::Top);
         Self {
             text: Format::new().set_num_format("@"),
-            beside: top().set_num_format("@").set_indent(1),
+            beside: top().set_num_format("@").set_align(FormatAlign::Left).set_indent(1),
             long: top().set_num_format("@"),
             header: header(0x00E7_E6E6),
             ours: header(0x00DD_EBF7),
