@@ -449,7 +449,10 @@ fn what_to_do_next_is_said_at_the_end_of_a_check() {
     let place = Place::new();
     for (text, next) in [
         ("0912341101,20000\n", "Next bulk-topup run a.csv --sandbox"),
-        ("0912341101,20000\nx,1\n", "or correct the rows above and check again"),
+        (
+            "0912341101,20000\nx,1\n",
+            "Next correct the rows above and check again, or send the others: bulk-topup run a.csv --sandbox",
+        ),
         ("x,1\n", "no row can be sent as it stands fingerprint"),
         ("x,1\n", "Next correct the file and check it again"),
         ("", "the file has a header and no rows"),

@@ -1,5 +1,9 @@
 //! The sample files do what the README says of them, through the built program and its sandbox.
-#![expect(clippy::unwrap_used, reason = "a program that does not start is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a program that does not start is a failed test"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -129,4 +133,63 @@ fn the_sample_configuration_names_every_provider_kind() {
     let named: std::collections::BTreeSet<_> =
         told["totals"].as_array().unwrap().iter().map(|line| line["provider"].as_str().unwrap()).collect();
     assert_eq!(named, ["china", "nigeria", "vietnam"].into());
+}
+
+/// Asserts that every line stands in the README.
+fn assert_readme_has(shown: &[u8], folder: &str) {
+    let readme = include_str!("../README.md");
+    // How long a pause lasts is chance.
+    let said = |line: &&str| !line.is_empty() && !line.starts_with("paused ");
+    for line in String::from_utf8_lossy(shown).lines().filter(said) {
+        let known = |line: &str| readme.lines().any(|told| told == line);
+        assert!(known(line) || known(&line.replace("payroll.", folder)), "not in README.md: {line}");
+    }
+}
+
+/// Corrects cells of a results file as the README says.
+fn correct(results: &std::path::Path) {
+    let mut reader = csv::Reader::from_path(results).unwrap();
+    let titles = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_path(results).unwrap();
+    writer.write_record(&titles).unwrap();
+    for row in rows {
+        let mut cells: Vec<&str> = row.iter().collect();
+        match cells.last().copied().unwrap_or_default() {
+            "13" => cells[0] = "0772341104",
+            "26" => cells[0] = "09031234504",
+            "37" => cells[1] = "20000",
+            "38" => cells[0] = "0912341138",
+            "39" => cells[0] = "0849123456",
+            "40" => cells[4] = "VN-01b",
+            _ => {}
+        }
+        writer.write_record(cells).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+#[test]
+fn the_walk_in_the_readme_is_what_the_program_prints() {
+    let place = Place::of("payroll.csv");
+    let walk = |words: &[&str], exit: i32| {
+        let output = place.bulk_topup(words);
+        assert_eq!(output.status.code(), Some(exit), "{words:?}: {}", self::words(&output));
+        output
+    };
+    let words_of_run = ["run", "payroll.csv", "--sandbox", "--yes"];
+    assert_readme_has(&walk(&["init"], 0).stdout, "");
+    let checked = walk(&["check", "sample.csv", "--sandbox"], 0);
+    assert_readme_has(&[checked.stderr, checked.stdout].concat(), "");
+    assert_readme_has(&walk(&["run", "sample.csv", "--sandbox", "--yes"], 0).stdout, "");
+    let ran = walk(&words_of_run, 3);
+    assert_readme_has(&[ran.stderr, ran.stdout].concat(), "samples/payroll.");
+    correct(&place.folder.path().join("payroll.sandbox.results.csv"));
+    let retried = walk(&["retry", "payroll.sandbox.results.csv", "--sandbox", "--yes"], 3);
+    assert_readme_has(&[retried.stderr, retried.stdout].concat(), "");
+    let settled = walk(&["settle", "--sandbox"], 0);
+    assert_readme_has(&[settled.stderr, settled.stdout].concat(), "");
+    let reported = walk(&["report", "sandbox-payroll-fa778737", "--sandbox"], 0);
+    assert_readme_has(&[reported.stderr, reported.stdout].concat(), "");
+    assert!(place.folder.path().join("sandbox-payroll-fa778737.html").exists());
 }

@@ -33,7 +33,9 @@ use crate::settings::parse_duration;
   bulk-topup check payroll.csv              what would be sent, and what is wrong; spends nothing
   bulk-topup run payroll.csv                send it, after you confirmed the totals
   bulk-topup run payroll.csv --sandbox      try it with make-believe providers
-  bulk-topup settle                         look after the rows that were still open",
+  bulk-topup settle                         look after the rows that were still open
+  bulk-topup status                         every batch, and what to do next
+  bulk-topup report payroll                 a page to check, print and sign",
     after_help = "Exit codes: 0 every row succeeded; 1 internal error; 2 refused before anything was sent; 3 some rows \
 failed or invalid; 4 some rows still pending or unknown; 5 valid rows not sent; 6 another process is sending from \
 this ledger; 130 interrupted.",
@@ -430,7 +432,8 @@ pub struct ListenArgs {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(before_help = "Examples:
   bulk-topup sandbox
-  bulk-topup sandbox --addr 127.0.0.1:8500 --log charges.jsonl --seed 7 --faults drop_after=0.1,pending=0.2")]
+  bulk-topup sandbox --addr 127.0.0.1:8500 --log charges.ndjson
+  bulk-topup sandbox --seed 7 --faults drop_after=1,pending=20,latency=50ms")]
 pub struct SandboxArgs {
     /// Address to serve at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
@@ -441,7 +444,8 @@ pub struct SandboxArgs {
     /// Makes the faults happen the same way again
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// What goes wrong, and how often
+    /// What goes wrong: in how many percent of the calls (drop_after=1), for how long (latency=50ms);
+    /// a name that is none lists them all
     #[arg(long, value_name = "K=V,...")]
     pub faults: Option<String>,
 }

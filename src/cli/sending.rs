@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::args::SendArgs;
 use super::context::Context;
+use super::plan::{counted, wrapped};
 use super::progress::Progress;
 use super::watching::{RunLog, Watching};
 use super::wrapup::wrap_up;
@@ -39,12 +40,11 @@ pub fn confirm(amounts: &Amounts, context: &Context, args: &SendArgs) -> Result<
             "nobody is here to confirm (no terminal); give --yes, best with --expect-total CUR=AMOUNT. Nothing was sent",
         ));
     }
-    terminal.complain(&format!("To be sent: {} rows, {}", amounts.rows, sums_line(&amounts.sums)));
+    terminal.complain(&format!("To be sent: {}, {}", counted(amounts.rows), sums_line(&amounts.sums)));
     if !amounts.valid_rows_priced {
-        terminal.complain(
-            "Not in these totals: rows whose price is told only when their number is looked up. With \
-             --expect-total they are looked up before anything is sent.",
-        );
+        let words = "Not in these totals: rows whose price is told only when their number is looked up. With \
+             --expect-total they are looked up before anything is sent.";
+        terminal.complain(wrapped(0, words).trim_end());
     }
     if amounts.sums.is_empty() {
         let answer =

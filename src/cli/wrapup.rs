@@ -117,7 +117,7 @@ pub async fn write_again_and_tell(context: &Context, session: &Session, done: &s
     };
     let batch = session.ledger.batch(session.batch.id)?;
     let standing = Standing::of(&session.ledger, &batch)?;
-    tell(context, &batch, &standing, Exit::Success, written.as_deref());
+    tell(context, &batch, &standing, standing.exit(), written.as_deref());
     Ok(())
 }
 
@@ -176,7 +176,11 @@ pub fn told(
     }
     let steps = match at_work {
         true => vec![watch_step(context, batch)],
-        false => next_steps(context, batch, standing, results),
+        false => {
+            let mut steps = next_steps(context, batch, standing, results);
+            steps.extend(report_step(context, batch, standing));
+            steps
+        }
     };
     for (i, step) in steps.iter().enumerate() {
         let head = if i == 0 { "Next   " } else { "       " };
@@ -190,7 +194,7 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
     let none_failed = standing.counts.failed + standing.counts.invalid == 0;
     let contradicted = exit == Exit::SomeFailed && none_failed;
     let meaning = if contradicted { "a later answer contradicts a final state" } else { meaning(exit) };
-    let mut text = format!("Batch {}  {rows}  exit {}: {meaning}\n", batch.name, exit.code());
+    let mut text = wrapped(0, &format!("Batch {}  {rows}  exit {}: {meaning}", batch.name, exit.code()));
     let Counts { succeeded, failed, invalid, pending, unknown, not_sent } = standing.counts;
     let lines = [
         (Status::Succeeded, succeeded),
@@ -207,7 +211,7 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
             .filter(|((of, reason, _), _)| of == status && reason.is_some())
             .map(|((_, reason, next), rows)| {
                 let reason = reason.map(|reason| reason.to_string()).unwrap_or_default();
-                format!("{reason} {rows} ({next})")
+                format!("{reason} {} ({next})", grouped(&rows.to_string()))
             })
             .collect();
         let head = format!("  {} {:>9}   ", terminal.status(*status), grouped(&count.to_string()));
@@ -283,6 +287,16 @@ impl Step {
     }
 }
 
+/// The last step of a finished batch: its page.
+fn report_step(context: &Context, batch: &BatchInfo, standing: &Standing) -> Option<Step> {
+    let open = standing.counts.pending + standing.counts.unknown;
+    let finished = standing.counts.all_finished() || batch.cancelled_at.is_some() && open == 0;
+    finished.then(|| Step {
+        words: "the page to check, print and sign:".to_owned(),
+        command: format!("bulk-topup report {}{}", quoted(batch.name.as_str()), context.repeat_flags()),
+    })
+}
+
 /// What a person does next.
 pub fn next_steps(
     context: &Context,
@@ -303,7 +317,10 @@ pub fn next_steps(
     // Standard input is gone, and a sandbox run without a named ledger begins anew: there `retry` goes on.
     let goes_on = batch.source != Path::new("-") && (!context.sandbox || flags.contains(" --ledger "));
     if standing.left > 0 && goes_on {
-        let words = format!("{} not sent; when the cause is gone, go on with:", counted(standing.left));
+        let why = standing.reasons.keys().filter(|(status, _, _)| *status == Status::NotSent);
+        let stopped_here = why.clone().all(|(_, reason, _)| *reason == Some(Reason::Interrupted));
+        let when = if stopped_here { "" } else { "when the cause is gone, " };
+        let words = format!("{} not sent; {when}go on with:", counted(standing.left));
         step(words, format!("bulk-topup run {}{flags}", quoted(&near(&batch.source))));
     }
     let wait = rows_with(Next::Wait, &[Status::Pending, Status::Unknown]);
@@ -321,14 +338,17 @@ pub fn next_steps(
     }
     let ask = rows_with(Next::Ask, &[Status::Pending, Status::Unknown]);
     if ask > 0 {
-        let words = format!("{} to ask the provider about, as topup_message says; then:", counted(ask));
-        step(words, format!("bulk-topup resolve {name} ROW --as succeeded|failed --note TEXT{flags}"));
+        let words = format!("{} to ask the provider about; which, and with what ids:", counted(ask));
+        step(words, format!("bulk-topup status {name} --next ask{flags}"));
+        let words = "when it has answered, for each of them (--as succeeded, or --as failed):".to_owned();
+        step(words, format!("bulk-topup resolve {name} ROW --as succeeded --note TEXT{flags}"));
     }
     let left = if goes_on { 0 } else { standing.left };
     let again = rows_with(Next::Retry, &[Status::Failed]) + left;
     let fix = rows_with(Next::Fix, &[Status::Failed, Status::Invalid]);
     let sentence = match (again, fix) {
         (0, 0) => None,
+        (1, 0) => Some("1 row not charged; to send it again:".to_owned()),
         (_, 0) => Some(format!("{} not charged; to send them again:", counted(again))),
         (0, _) => Some(format!("{} to be corrected in the results file, then:", counted(fix))),
         _ => Some(format!(

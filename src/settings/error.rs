@@ -164,7 +164,11 @@ pub enum UrlProblem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretProblem {
     /// The file cannot be read.
-    #[error("the secret file {} cannot be read: {why}", file.display())]
+    #[error(
+        "the secret file {} cannot be read: {why}. Put the key into it and run chmod 600 on it; take a provider that you \
+         have no account with out of the configuration",
+        file.display()
+    )]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -189,7 +193,9 @@ pub enum SecretProblem {
     #[error("the secret file {} holds no key: it is not UTF-8 text of at most 64 KiB", .0.display())]
     NoText(PathBuf),
     /// The variable is not there.
-    #[error("the environment variable {0} is not set, or empty; the secret is expected there")]
+    #[error(
+        "the environment variable {0} is not set, or empty; the secret is expected there. Set it, or take a provider that you have no account with out of the configuration"
+    )]
     NoVariable(String),
 }
 

@@ -37,8 +37,11 @@ fn only_unknown_rows_are_decided_by_a_person() {
     }
     assert_exit(&world.run(&["resolve", "payroll", "7", "--as", "failed", "--note", "x"]), 2);
     assert_eq!(fs::read(&world.results).unwrap(), bytes);
-    assert_exit(&world.run(&["resolve", "payroll", "6", "--as", "succeeded", "--note", "ticket 4711"]), 0);
+    let decided = world.run(&["resolve", "payroll", "6", "--as", "succeeded", "--note", "ticket 4711"]);
+    assert_exit(&decided, 0);
     assert_state(&world, 6, "succeeded", "none", "resolved");
+    // The decision is done; the batch is not.
+    assert!(decided.stdout.contains("exit 5: some rows not sent"), "{}", decided.stdout);
     assert_exit(&world.run(&["resolve", "payroll", "6", "--as", "failed", "--note", "no"]), 2);
     assert_state(&world, 6, "succeeded", "none", "resolved");
 }

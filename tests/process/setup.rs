@@ -167,3 +167,43 @@ fn every_command_has_a_manual_page_with_its_examples() {
         assert_eq!(text(&said.stderr), "", "{}", page.path().display());
     }
 }
+
+/// The commands that a screen names, as a person would copy them: whole lines.
+fn named(shown: &Output) -> Vec<String> {
+    let shown = text(&shown.stdout);
+    let lines = shown.lines().map(|line| line.strip_prefix("Next").unwrap_or(line).trim());
+    lines.filter(|line| line.starts_with("bulk-topup ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_that_a_sandbox_walk_names_works_as_it_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "phone,amount,reference\n0912341101,20000,a\n0912340003,20000,b\n09123,20000,c\n";
+    std::fs::write(folder.path().join("my pay.csv"), rows).unwrap();
+    let path = format!(
+        "{}:{}",
+        Path::new(env!("CARGO_BIN_EXE_bulk-topup")).parent().unwrap().display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let typed = |line: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(folder.path()).env("XDG_DATA_HOME", folder.path().join("data"));
+        shell.env_remove("BULK_TOPUP_CONFIG").env("PATH", &path).stdin(Stdio::null()).output().unwrap()
+    };
+    let mut said = named(&typed("bulk-topup check 'my pay.csv' --sandbox"));
+    assert_eq!(said, ["bulk-topup run 'my pay.csv' --sandbox"]);
+    for (round, command) in ["run", "retry"].iter().enumerate() {
+        let line = said.iter().find(|line| line.starts_with(&format!("bulk-topup {command} "))).unwrap();
+        let done = typed(&format!("{line} --yes"));
+        assert_eq!(done.status.code(), Some(3), "{line}: {}", text(&done.stderr));
+        said = named(&done);
+        let report = said.last().unwrap();
+        assert!(report.starts_with("bulk-topup report "), "round {round}: {said:?}");
+        let made = typed(report);
+        assert_eq!(made.status.code(), Some(0), "{report}: {}", text(&made.stderr));
+        assert!(folder.path().join(text(&made.stdout).lines().next().unwrap()).exists());
+    }
+    for look in ["bulk-topup status --sandbox", "bulk-topup status 'sandbox-my pay' --sandbox"] {
+        assert_eq!(typed(look).status.code(), Some(0), "{look}");
+    }
+}

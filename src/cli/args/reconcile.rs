@@ -12,7 +12,8 @@ use crate::report::Stand;
 #[command(before_help = "Examples:
   bulk-topup reconcile payroll --statement november.csv
   bulk-topup reconcile payroll --statement november.xlsx --provider vietnam -o differences.csv
-  bulk-topup reconcile payroll --statement november.csv --map transaction_id=\"Order no\" --status-word \"OK=succeeded\"")]
+  bulk-topup reconcile payroll --statement november.csv --map transaction_id=\"Order no\" \\
+    --status-word \"OK=succeeded\"")]
 pub struct ReconcileArgs {
     /// Batch, or an unambiguous beginning of its name
     pub batch: String,

@@ -13,9 +13,11 @@ pub struct InitArgs {}
 /// Arguments of `completions`.
 #[derive(Clone, Copy, Debug, ArgGroup)]
 #[command(before_help = "Examples:
+  source <(bulk-topup completions bash)            in this shell; for good, where your shell looks:
   bulk-topup completions bash > ~/.local/share/bash-completion/completions/bulk-topup
   bulk-topup completions zsh > ~/.zfunc/_bulk-topup
-  bulk-topup completions fish > ~/.config/fish/completions/bulk-topup.fish")]
+  bulk-topup completions fish > ~/.config/fish/completions/bulk-topup.fish
+A folder that is not there has to be made first (mkdir -p).")]
 pub struct CompletionsArgs {
     /// Whose completions
     #[arg(value_enum)]

@@ -248,8 +248,12 @@ impl Work<'_> {
         let wrong = survey.totals.invalid_rows() > 0 || !survey.over.is_empty();
         if survey.totals.ready > 0 && survey.over.is_empty() && self.args.write_plan.is_none() {
             let file = quoted(&self.args.file.display().to_string());
-            let first = if wrong { ", or correct the rows above and check again" } else { "" };
-            terminal.data(&format!("Next     bulk-topup run {file}{}{first}", self.flags_again()));
+            let first = if wrong {
+                "correct the rows above and check again, or send the others:\n           "
+            } else {
+                ""
+            };
+            terminal.data(&format!("Next     {first}bulk-topup run {file}{}", self.flags_again()));
         } else if wrong {
             terminal.data("Next     correct the file and check it again");
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{GlobalArgs, ReportArgs};
 use crate::cli::context::{Context, Needs};
+use crate::cli::plan::wrapped;
 use crate::cli::wrapup::{Step, near, next_steps};
 use crate::job::{ByProvider, Exit, Standing, Stop};
 use crate::ledger::{BatchInfo, Ledger, ReportFileError, report_path_is_ours, write_report_file};
@@ -36,7 +37,7 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
         terminal.data(&format!("{object:#}"));
     } else {
         terminal.data(&path.display().to_string());
-        terminal.say(&told(terminal.show_phones));
+        terminal.say(wrapped(0, &told(terminal.show_phones)).trim_end());
         for (i, step) in steps.iter().enumerate() {
             terminal.say(&format!("{}  {}", if i == 0 { "Next   " } else { "       " }, step.told()));
         }

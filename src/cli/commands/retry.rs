@@ -9,6 +9,7 @@ use crate::admission::Judge;
 use crate::cli::args::{GlobalArgs, RetryArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::metrics::Metrics;
+use crate::cli::plan::{counted, wrapped};
 use crate::cli::reading::overrides;
 use crate::cli::rebuild::rebuild;
 use crate::cli::retrying::{Choice, Chooser, Layout};
@@ -214,11 +215,13 @@ impl Work<'_> {
             ));
         }
         let open = standing.counts.pending + standing.counts.unknown;
-        terminal.say(&format!(
-            "Retrying batch {}: {} rows to be sent, {open} open rows to be followed",
+        let words = format!(
+            "Retrying batch {}: {} to be sent, {} open to be followed",
             info.name,
-            choice.send.len()
-        ));
+            counted(choice.send.len()),
+            counted(open)
+        );
+        terminal.say(wrapped(0, &words).trim_end());
     }
 
     fn amounts(

@@ -10,7 +10,7 @@ use crate::cli::args::{GlobalArgs, RunArgs, SendArgs};
 use crate::cli::context::{Context, Needs};
 use crate::cli::listening::Listening;
 use crate::cli::metrics::Metrics;
-use crate::cli::plan;
+use crate::cli::plan::{self, counted, wrapped};
 use crate::cli::reading::overrides;
 use crate::cli::sending::{Sending, confirm, send};
 use crate::cli::spool::{Spool, spool_if_asked};
@@ -253,11 +253,14 @@ async fn resume(
         ledger.for_each_row::<Stop>(info.id, &mut add)?;
     }
     let (sums, whole) = (by_currency(&left), by_currency(&whole));
-    context.terminal.say(&format!(
-        "Going on with batch {}: {rows} rows to be sent ({}), {open} open rows to be followed",
+    let words = format!(
+        "Going on with batch {}: {} to be sent ({}), {} open to be followed",
         info.name,
-        sums_line(&sums)
-    ));
+        counted(rows),
+        sums_line(&sums),
+        counted(open)
+    );
+    context.terminal.say(wrapped(0, &words).trim_end());
     if !repeats.is_empty() {
         context.terminal.complain(&format!(
             "  {} rows stand in another batch meanwhile and are not sent; --allow-repeats sends them all the same",

@@ -178,6 +178,12 @@ impl OrderAnswer {
             provider_ref: self.id.as_deref().and_then(|id| scrub.reference(id)),
             ..Answer::default()
         };
+        if self.response_code.as_deref().and_then(json::code) == Some(0)
+            && self.state() == Some(State::Failed)
+        {
+            // Its text is about the question ("Success."), not about the order.
+            "order state 6, failed".clone_into(&mut answer.words);
+        }
         if answer.code.is_none() {
             answer.warning = Some("the answer has no response_code".to_owned());
         }

@@ -269,7 +269,8 @@ impl ResultsBook {
             }
             None => action.text(7, amount, &style.text)?,
         }
-        for (column, cell) in [(8, currency), (9, provider), (10, id), (11, reference), (12, submitted)] {
+        action.text(8, currency, &style.beside)?;
+        for (column, cell) in [(9, provider), (10, id), (11, reference), (12, submitted)] {
             action.text(column, cell, &style.text)?;
         }
         action.next += 1;

@@ -10,6 +10,8 @@ use crate::domain::Status;
 pub(super) struct Style {
     /// Text, whatever it looks like: a spreadsheet makes no number or date of it.
     pub(super) text: Format,
+    /// A text to the right of a number: it keeps its distance.
+    pub(super) beside: Format,
     /// Sentences.
     pub(super) long: Format,
     /// Title of an input's column.
@@ -42,6 +44,7 @@ impl Style {
         let top = || Format::new().set_align(FormatAlign::Top);
         Self {
             text: Format::new().set_num_format("@"),
+            beside: top().set_num_format("@").set_align(FormatAlign::Left).set_indent(1),
             long: top().set_num_format("@"),
             header: header(0x00E7_E6E6),
             ours: header(0x00DD_EBF7),

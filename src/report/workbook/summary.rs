@@ -67,7 +67,7 @@ pub(super) fn summary(of: &mut ResultsBook, facts: &BookFacts) -> io::Result<Wor
         page.sheet.text(1, reason.map(Reason::as_str).unwrap_or_default(), &page.style.text)?;
         page.sheet.text(2, next.as_str(), &page.style.text)?;
         page.sheet.number(3, exact(&rows.to_string()).unwrap_or_default(), &page.style.count)?;
-        page.sheet.text(4, what_to_do(*next, *status), &page.style.text)?;
+        page.sheet.text(4, what_to_do(*next, *status), &page.style.beside)?;
         page.sheet.next += 1;
     }
     Ok(page.sheet.sheet)

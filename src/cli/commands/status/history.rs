@@ -2,6 +2,7 @@
 
 use super::words::words_of;
 use crate::cli::context::{Context, quoted};
+use crate::cli::wrapup::near;
 use crate::domain::{Next, RowNumber};
 use crate::job::Exit;
 use crate::job::Stop;
@@ -59,12 +60,12 @@ pub fn history(context: &Context, ledger: &Ledger, batch: &BatchInfo, row: RowNu
         context.terminal.data(&format!("  {}  {words}", at.rfc3339()));
     }
     let (name, flags) = (quoted(batch.name.as_str()), context.repeat_flags());
-    let results = quoted(&batch.results_path.display().to_string());
+    let results = quoted(&near(&batch.results_path));
     let step = match shown.next {
         Next::None => return Ok(Exit::Success),
         Next::Retry | Next::Fix => format!("bulk-topup retry {results}{flags}"),
         Next::Wait => format!("bulk-topup settle {name}{flags}"),
-        Next::Ask => format!("bulk-topup resolve {name} {row} --as succeeded|failed --note TEXT{flags}"),
+        Next::Ask => format!("bulk-topup resolve {name} {row} --as succeeded --note TEXT{flags}"),
     };
     context.terminal.data(&format!("\nNext     {step}"));
     Ok(Exit::Success)

@@ -10,6 +10,12 @@ use crate::job::Stop;
 use crate::ledger::Ledger;
 use crate::report::Counts;
 
+/// What to type while there is no batch.
+pub fn to_begin(context: &Context) -> String {
+    let flags = context.repeat_flags();
+    format!("To begin: bulk-topup check FILE{flags}, then bulk-topup run FILE{flags}")
+}
+
 /// The list as text or JSON, and whether any of it can still change.
 ///
 /// # Errors
@@ -51,10 +57,7 @@ pub fn list(context: &Context, ledger: &Ledger) -> Result<(String, bool), Stop> 
         return Ok((format!("{:#}", serde_json::json!({ "schema": 1, "batches": objects })), goes_on));
     }
     if text.is_empty() {
-        return Ok((
-            "No batch yet. To begin: bulk-topup check FILE, then bulk-topup run FILE".to_owned(),
-            false,
-        ));
+        return Ok((format!("No batch yet. {}", to_begin(context)), false));
     }
     Ok((text.trim_end().to_owned(), goes_on))
 }

@@ -27,8 +27,9 @@ pub async fn status(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Stop
     let context = Context::of(global, Needs::Ledger).await?;
     let Some(ledger) = context.read_ledger()? else {
         context.terminal.say(&format!(
-            "There is no ledger {} yet. To begin: bulk-topup check FILE, then bulk-topup run FILE",
-            context.ledger_path.display()
+            "There is no ledger {} yet. {}",
+            context.ledger_path.display(),
+            list::to_begin(&context)
         ));
         if context.terminal.json {
             context.terminal.data(&format!("{:#}", serde_json::json!({ "schema": 1, "batches": [] })));
