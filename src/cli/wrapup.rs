@@ -220,7 +220,8 @@ fn table(terminal: &Terminal, batch: &BatchInfo, standing: &Standing, exit: Exit
     text.push_str(&money(standing));
     for halt in &standing.halts {
         let operator = halt.halt.operator.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-        let words = format!("stopped    {}{operator}: {}", halt.provider, halt.halt.message);
+        let said = terminal.text(&halt.halt.message);
+        let words = format!("stopped    {}{operator}: {said}", halt.provider);
         text.push_str(&wrapped(2, &words));
     }
     if standing.conflicts > 0 {

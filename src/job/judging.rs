@@ -220,7 +220,6 @@ mod tests {
     use crate::sandbox;
     use crate::settings::LedgerLocation;
 
-    #[expect(clippy::disallowed_methods, reason = "stands for a person who thinks")]
     #[tokio::test]
     async fn what_is_admitted_is_what_was_surveyed_however_long_a_person_took_to_consent() {
         let folder = tempfile::tempdir().unwrap();

@@ -105,7 +105,8 @@ impl Progress {
 
     /// A sentence beside the bars.
     fn tell(&self, words: &str) {
-        self.terminal.say(wrapped(0, words).trim_end());
+        // Providers repeat numbers in their words.
+        self.terminal.say(wrapped(0, &self.terminal.text(words)).trim_end());
     }
 
     /// A halt, pause or fault; the rows themselves are counted.
