@@ -165,6 +165,23 @@ fn repairs_and_warnings_name_their_rows() {
 }
 
 #[test]
+fn an_operator_that_only_the_prefix_tells_is_shown_as_a_hint() {
+    let place = Place::new();
+    place.write(
+        "a.csv",
+        "phone,amount,operator\n0912341101,20000,VNP\n0981234102,20000,\n0981234103,20000,\n",
+    );
+    let text = said(&place.go(&["check", "a.csv"]));
+    assert!(text.contains("operator by prefix in 2 rows: a hint, the provider decides"), "{text}");
+    place.write("b.csv", "phone,amount\n0912341101,20000\n");
+    let text = said(&place.go(&["check", "b.csv"]));
+    assert!(text.contains("operator by prefix: a hint, the provider decides"), "{text}");
+    place.write("c.csv", "phone,amount,operator\n0912341101,20000,VNP\n");
+    let text = said(&place.go(&["check", "c.csv"]));
+    assert!(text.contains("VNP") && !text.contains("by prefix"), "{text}");
+}
+
+#[test]
 fn a_title_that_is_mapped_wins_over_the_aliases() {
     let place = Place::new();
     place.sample("own-titles.csv");

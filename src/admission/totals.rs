@@ -46,6 +46,8 @@ pub struct Totals {
     pub repaired: u64,
     /// Rows among the ready that carry a warning.
     pub warned: u64,
+    /// Rows among the ready that name no operator: the one shown for them is that of the prefix, a hint.
+    pub hinted: u64,
     /// Rows that cannot be sent, by reason.
     pub invalid: BTreeMap<Reason, u64>,
     /// Money of the ready rows, in the order first met.
@@ -95,6 +97,7 @@ impl Totals {
     /// Adds an order: at its price where one is known, else at its amount.
     fn add(&mut self, order: &Order, price: Option<Money>) {
         let operator = order.operator.as_deref().or(order.operator_hint.as_deref());
+        self.hinted += u64::from(order.operator.is_none() && operator.is_some());
         let amount = price.map(|price| price.amount).or(order.amount).unwrap_or_default();
         let currency = price.map(|price| price.currency).or(order.currency);
         let unpriced = u64::from(price.is_none() && order.amount.is_none());

@@ -54,6 +54,14 @@ pub fn table(survey: &Survey, terminal: &Terminal) -> String {
         text.push_str(&wrapped(2, &format!("WARNING: {twin}. Is it meant to be sent again?")));
     }
     text.push_str(&money(totals));
+    if totals.hinted > 0 {
+        let rows = if totals.hinted == totals.ready {
+            String::new()
+        } else {
+            format!(" in {}", counted(totals.hinted))
+        };
+        text.push_str(&wrapped(2, &format!("operator by prefix{rows}: a hint, the provider decides")));
+    }
     text
 }
 
