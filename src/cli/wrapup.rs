@@ -61,7 +61,10 @@ pub async fn wrap_up(
     }
     tell_log(&session.batch, &standing, exit, results);
     tell(context, &session.batch, &standing, exit, Some(results));
-    tell_unbound(context, session)?;
+    let Counts { pending, unknown, .. } = standing.counts;
+    if standing.left + pending + unknown > 0 {
+        tell_unbound(context, session)?;
+    }
     trouble.map_or(Ok(exit), Err)
 }
 

@@ -2,7 +2,8 @@
 //! and writes its results through this; the command line is one.
 //!
 //! The order is [`Judging::survey`], [`Judging::ask`], [`Judging::hold`], the person's consent,
-//! [`Judging::admit`], [`Session::begin`], [`Session::run`], [`Session::finish`].
+//! [`Judging::admit`], [`Session::begin`], [`send`], [`Session::finish`]. [`send`] holds a batch to its terms and to
+//! the caps of prices that only a look-up tells; [`Session::run`] below it is one leg and does not.
 
 mod ahead;
 mod exit;

@@ -12,7 +12,6 @@ use super::guards::{Worth, check_batch_cap, check_day_cap};
 use super::preflights::Preflights;
 use super::row_set::RowSet;
 use super::session::{Leg, Selection, Session, may_be_retried};
-use super::standing::Standing;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::workload::{Work, workload};
@@ -325,7 +324,7 @@ impl Sending<'_> {
             }
             Ok(())
         })?;
-        let left = Standing::of(&self.session.ledger, &self.session.batch)?.left;
+        let left = self.session.ledger.ready_rows(self.session.batch.id)?;
         Ok(self.front.goes_on(&counts, left))
     }
 }

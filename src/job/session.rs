@@ -151,14 +151,15 @@ impl Session {
     /// [`Stop`] when the results cannot be written or the ledger cannot be read; a ledger that takes no more
     /// is told in [`Finished::trouble`], after the results were written.
     pub async fn finish(&self, also: Exit, reason: Option<Reason>, results: &Path) -> Result<Finished, Stop> {
-        let standing = Standing::of(&self.ledger, &self.batch)?;
-        let exit = standing.exit().and(also);
+        // The code follows from the phases alone: no row is read for it.
+        let by_phase = Standing::by_phase(&self.ledger.phase_counts(self.batch.id)?, &self.batch);
+        let exit = by_phase.exit().and(also);
         // A ledger that takes no more can still be read: what is known is written before its failure is told.
         let ended = self.note(BatchEvent::RunEnded { reason, exit: exit.code() }).await;
         crash_at("mid_results");
         write_results_file(&self.ledger, self.batch.id, results)?;
         let noted = self.note(BatchEvent::ResultsWritten { path: absolute(results) }).await;
-        // The reasons of rows that were not reached depend on the run's end.
+        // Read now: the reasons of rows that were not reached depend on the run's end.
         let standing = Standing::of(&self.ledger, &self.batch)?;
         let trouble = ended.and(noted).err();
         let exit = if trouble.is_some() { exit.and(Exit::Internal) } else { exit };
