@@ -173,11 +173,15 @@ impl Scrub {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles: Vec<String> = Vec::new();
         for secret in secrets {
+            let plain = one_line(secret);
             let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            needles.push(one_line(secret).to_ascii_lowercase());
-            needles.push(encoded.to_ascii_lowercase());
+            if encoded != plain {
+                needles.push(encoded);
+            }
+            needles.push(plain);
         }
         needles.retain(|needle| !needle.is_empty());
+        needles.iter_mut().for_each(|needle| needle.make_ascii_lowercase());
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
         needles.dedup();
         Self { needles: needles.into_iter().map(Secret::new).collect() }
@@ -211,7 +215,11 @@ impl Scrub {
     }
 
     fn replace(&self, text: &str) -> String {
+        let lower = text.to_ascii_lowercase();
         let mut text = text.to_owned();
+        if !self.needles.iter().any(|needle| lower.contains(needle.expose())) {
+            return text;
+        }
         for needle in &self.needles {
             // Lower case of ASCII keeps every byte's place.
             let lower = text.to_ascii_lowercase();

@@ -1,7 +1,7 @@
 //! JSON as money needs it: every scalar kept as the sender wrote it (ids above 2^53, `46.0000`), and a text in
 //! which any object names a key twice refused, because two readers could take two meanings from it.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -43,7 +43,6 @@ impl Object {
         if text.starts_with('<') {
             return Err(JsonFault::WebPage);
         }
-        serde_json::from_str::<Strict>(text).map_err(|_| JsonFault::NotStrictJson)?;
         serde_json::from_str(text).map_err(|_| JsonFault::NotStrictJson)
     }
 
@@ -98,11 +97,17 @@ impl<'de> Deserialize<'de> for Object {
                 f.write_str("a JSON object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry::<String, Box<RawValue>>()? {
-                    fields.push(field);
+                let (mut keys, mut fields) = (Keys::default(), Vec::with_capacity(8));
+                while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    // A text without escapes is checked by now, whatever it says.
+                    let plain = value.get().starts_with('"') && !value.get().contains('\\');
+                    if !plain {
+                        serde_json::from_str::<Strict>(value.get()).map_err(A::Error::custom)?;
+                    }
+                    fields.push((key.0.clone().into_owned(), value.to_owned()));
+                    keys.add(key);
                 }
-                Ok(Object(fields))
+                if keys.repeat() { Err(A::Error::custom(TWICE)) } else { Ok(Object(fields)) }
             }
         }
         deserializer.deserialize_map(Fields)
@@ -150,13 +155,51 @@ impl<'de> Visitor<'de> for Walk {
         Ok(Strict)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some((key, Strict)) = map.next_entry::<String, Strict>()? {
-            if !seen.insert(key) {
-                return Err(A::Error::custom("a key stands twice"));
+        let mut keys = Keys::default();
+        while let Some((key, Strict)) = map.next_entry::<Key<'de>, Strict>()? {
+            keys.add(key);
+        }
+        if keys.repeat() { Err(A::Error::custom(TWICE)) } else { Ok(Strict) }
+    }
+}
+
+const TWICE: &str = "a key stands twice";
+
+/// A key as it reads, without a copy where it stands so.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
             }
         }
-        Ok(Strict)
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The keys of one object.
+#[derive(Default)]
+struct Keys<'a>(Vec<Key<'a>>);
+
+impl<'a> Keys<'a> {
+    fn add(&mut self, key: Key<'a>) {
+        self.0.push(key);
+    }
+
+    /// Whether one of them stands twice. Sorted, so that an object of a million keys costs no million squared.
+    fn repeat(mut self) -> bool {
+        self.0.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        self.0.windows(2).any(|pair| matches!(pair, [one, other] if one.0 == other.0))
     }
 }
 
@@ -223,6 +266,20 @@ mod tests {
     #[test]
     fn a_key_named_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"a":2}]}"#, r#"{"x":{"a":1,"\u0061":2}}"#] {
+            assert_eq!(Object::parse(text.as_bytes()).unwrap_err(), JsonFault::NotStrictJson, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_wherever_it_stands() {
+        for text in [
+            r#"{"a":1e999}"#,
+            r#"{"a":"\ud800"}"#,
+            "{\"a\":\"\u{1}\"}",
+            r#"{"a":01}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":1}x"#,
+        ] {
             assert_eq!(Object::parse(text.as_bytes()).unwrap_err(), JsonFault::NotStrictJson, "{text}");
         }
     }
