@@ -173,12 +173,11 @@ impl Scrub {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles: Vec<String> = Vec::new();
         for secret in secrets {
-            let plain = one_line(secret);
-            let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            if encoded != plain {
-                needles.push(encoded);
+            let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'.' | b'_');
+            if !secret.bytes().all(unreserved) {
+                needles.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
             }
-            needles.push(plain);
+            needles.push(one_line(secret));
         }
         needles.retain(|needle| !needle.is_empty());
         needles.iter_mut().for_each(|needle| needle.make_ascii_lowercase());
@@ -206,7 +205,7 @@ impl Scrub {
     fn clean(&self, text: &str, chars_max: usize) -> String {
         // Joined to one line first: a key split by a control character must not come together afterwards.
         let clean = self.replace(&one_line(text));
-        if clean.chars().count() <= chars_max {
+        if clean.len() <= chars_max || clean.chars().count() <= chars_max {
             return clean;
         }
         let mut cut: String = clean.chars().take(chars_max.saturating_sub(1)).collect();
@@ -242,6 +241,10 @@ fn one_line(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
+    let plain = |pair: &[u8]| matches!(pair, [b'!'..=b'~', b' '..=b'~'] | [b' ', b'!'..=b'~']);
+    if text.trim().len() == text.len() && text.as_bytes().windows(2).all(plain) && text.len() > 1 {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() {

@@ -29,13 +29,13 @@ impl JsonFault {
     }
 }
 
-/// A JSON object whose values are kept as written.
+/// A JSON object whose values are kept as written, within the text it was read from.
 #[derive(Debug)]
-pub(super) struct Object(Vec<(String, Box<RawValue>)>);
+pub(super) struct Object<'a>(Vec<(Key<'a>, &'a str)>);
 
-impl Object {
+impl<'a> Object<'a> {
     /// Reads a whole body.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, JsonFault> {
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, JsonFault> {
         let text = std::str::from_utf8(body).map_err(|_| JsonFault::NotStrictJson)?.trim();
         if text.is_empty() {
             return Err(JsonFault::Empty);
@@ -55,6 +55,7 @@ impl Object {
     pub(super) fn text(&self, key: &str) -> Option<String> {
         let raw = self.raw(key)?;
         match raw.bytes().next() {
+            Some(b'"') if is_plain(raw) => Some(raw.trim_matches('"').to_owned()),
             Some(b'"') => serde_json::from_str(raw).ok(),
             Some(b'-' | b'0'..=b'9') => Some(raw.to_owned()),
             _ => None,
@@ -63,7 +64,13 @@ impl Object {
 
     /// As [`Object::text`], without surrounding white space and without empty texts.
     pub(super) fn word(&self, key: &str) -> Option<String> {
-        self.text(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        let text = self.text(key)?;
+        let word = text.trim();
+        match word.len() {
+            0 => None,
+            all if all == text.len() => Some(text),
+            _ => Some(word.to_owned()),
+        }
     }
 
     /// A nested object.
@@ -74,40 +81,45 @@ impl Object {
     /// The objects of a nested array; entries that are no objects are left out. `None`: no array.
     pub(super) fn objects(&self, key: &str) -> Option<Vec<Self>> {
         let raw = self.raw(key).filter(|raw| raw.starts_with('['))?;
-        let entries: Vec<Box<RawValue>> = serde_json::from_str(raw).ok()?;
+        let entries: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
         Some(entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
     }
 
     /// Every key with its scalar; nested values are left out.
     pub(super) fn scalars(&self) -> Vec<(String, String)> {
-        self.0.iter().filter_map(|(key, _)| Some((key.clone(), self.text(key)?))).collect()
+        self.0.iter().filter_map(|(key, _)| Some((key.0.to_string(), self.text(&key.0)?))).collect()
     }
 
-    fn raw(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, raw)| raw.get()).filter(|raw| *raw != "null")
+    fn raw(&self, key: &str) -> Option<&'a str> {
+        self.0.iter().find(|(name, _)| name.0 == key).map(|(_, raw)| *raw).filter(|raw| *raw != "null")
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+/// Whether a value is a text without escapes: it reads as it stands.
+fn is_plain(raw: &str) -> bool {
+    raw.starts_with('"') && !raw.contains('\\')
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
         impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
+            type Value = Object<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a JSON object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let (mut keys, mut fields) = (Keys::default(), Vec::with_capacity(8));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(8);
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    let raw = value.get();
                     // A text without escapes is checked by now, whatever it says.
-                    let plain = value.get().starts_with('"') && !value.get().contains('\\');
-                    if !plain {
-                        serde_json::from_str::<Strict>(value.get()).map_err(A::Error::custom)?;
+                    if !is_plain(raw) {
+                        serde_json::from_str::<Strict>(raw).map_err(A::Error::custom)?;
                     }
-                    fields.push((key.0.clone().into_owned(), value.to_owned()));
-                    keys.add(key);
+                    fields.push((key, raw));
                 }
-                if keys.repeat() { Err(A::Error::custom(TWICE)) } else { Ok(Object(fields)) }
+                distinct(fields.iter().map(|(key, _)| &*key.0))?;
+                Ok(Object(fields))
             }
         }
         deserializer.deserialize_map(Fields)
@@ -155,17 +167,25 @@ impl<'de> Visitor<'de> for Walk {
         Ok(Strict)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
-        let mut keys = Keys::default();
+        let mut keys: Vec<Key<'de>> = Vec::with_capacity(8);
         while let Some((key, Strict)) = map.next_entry::<Key<'de>, Strict>()? {
-            keys.add(key);
+            keys.push(key);
         }
-        if keys.repeat() { Err(A::Error::custom(TWICE)) } else { Ok(Strict) }
+        distinct(keys.iter().map(|key| &*key.0))?;
+        Ok(Strict)
     }
 }
 
-const TWICE: &str = "a key stands twice";
+/// Fails where a key stands twice. Sorted, so that an object of a million keys costs no million squared.
+fn distinct<'k, E: Error>(keys: impl Iterator<Item = &'k str>) -> Result<(), E> {
+    let mut keys: Vec<&str> = keys.collect();
+    keys.sort_unstable();
+    let twice = keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
+    if twice { Err(E::custom("a key stands twice")) } else { Ok(()) }
+}
 
 /// A key as it reads, without a copy where it stands so.
+#[derive(Debug)]
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -184,22 +204,6 @@ impl<'de> Deserialize<'de> for Key<'de> {
             }
         }
         deserializer.deserialize_str(Text)
-    }
-}
-
-/// The keys of one object.
-#[derive(Default)]
-struct Keys<'a>(Vec<Key<'a>>);
-
-impl<'a> Keys<'a> {
-    fn add(&mut self, key: Key<'a>) {
-        self.0.push(key);
-    }
-
-    /// Whether one of them stands twice. Sorted, so that an object of a million keys costs no million squared.
-    fn repeat(mut self) -> bool {
-        self.0.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        self.0.windows(2).any(|pair| matches!(pair, [one, other] if one.0 == other.0))
     }
 }
 
