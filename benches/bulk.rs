@@ -1,6 +1,8 @@
 //! What a large file costs beside the least it could cost, in interleaved pairs of one run: `check` in rows a
 //! second, admission to the ledger against a plain insert of the same bytes, the results file against a copy of it
-//! by the csv crate. `cargo bench --bench bulk`; `BULK_ROWS` (default 200000), `BULK_PAIRS` (default 3).
+//! by the csv crate, the ledger's writer against a guarded update and an insert of the same events. `cargo bench
+//! --bench bulk`; `BULK_ROWS` (default 200000), `BULK_PAIRS` (default 3), `BULK_ONLY` (a part: `check`, `admit`,
+//! `results` or `writer`).
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -8,6 +10,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "ratios of times")]
+
+mod writer;
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,11 +22,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bulk_topup::domain::{
-    AccountId, Attempt, BatchName, Boot, Country, Currency, Goods, Money, Now, Order, PhoneNumber,
-    ProviderKind, ProviderRef, RowNumber, Tick, TransactionId, WallTime,
+    AccountId, BatchName, Country, Currency, Goods, Order, PhoneNumber, ProviderKind, RowNumber, WallTime,
 };
 use bulk_topup::ledger::{AdmittedRow, BatchId, Ledger, NewBatch, write_results_file};
-use bulk_topup::lifecycle::{Phase, TopUp};
+use bulk_topup::lifecycle::TopUp;
 use bulk_topup::report::OutputDialect;
 use rusqlite::{Connection, params};
 
@@ -35,28 +38,60 @@ fn main() {
     let (rows, pairs) = (number("BULK_ROWS", 200_000), number("BULK_PAIRS", 3));
     let folder = tempfile::tempdir().unwrap();
     println!("{rows} rows, median of {pairs}; times in seconds");
-    let checked: Vec<f64> = (0..pairs).map(|_| check(folder.path(), rows).as_secs_f64()).collect();
-    let median_s = median(checked);
-    println!("check            {median_s:8.3}   {:9.0} rows/s", rows as f64 / median_s);
+    let only = std::env::var("BULK_ONLY").ok();
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("check") {
+        let checked: Vec<f64> = (0..pairs).map(|_| check(folder.path(), rows).as_secs_f64()).collect();
+        let median_s = median(checked);
+        println!("check            {median_s:8.3}   {:9.0} rows/s", rows as f64 / median_s);
+    }
+    if wanted("admit") {
+        let mut ratios = Vec::new();
+        for pair in 0..pairs {
+            let path = folder.path().join(format!("admit-{pair}.db"));
+            let ours = admit(&path, rows);
+            let plain = insert_plain(&folder.path().join(format!("plain-{pair}.db")), &path, rows);
+            ratios.push(told("admit / plain insert", ours, plain));
+        }
+        println!("admit / plain insert of the same bytes: {:.2}", median(ratios));
+    }
+    if wanted("results") {
+        let path = folder.path().join("done.db");
+        admit(&path, rows);
+        writer::ours(&path, rows);
+        let mut ratios = Vec::new();
+        for _ in 0..pairs {
+            let results = folder.path().join("results.csv");
+            let ours = write_results(&path, &results);
+            let copied = copy(&results, &folder.path().join("copy.csv"));
+            ratios.push(told("results / csv copy", ours, copied));
+        }
+        println!("results / csv copy of the same file: {:.2}", median(ratios));
+    }
+    if wanted("writer") {
+        write_rows(folder.path(), rows, pairs);
+    }
+}
+
+/// What a row's intent and answer cost the thread that writes them.
+fn write_rows(folder: &Path, rows: u64, pairs: u64) {
     let mut ratios = Vec::new();
     for pair in 0..pairs {
-        let path = folder.path().join(format!("admit-{pair}.db"));
-        let ours = admit(&path, rows, Kind::Ready);
-        let plain = insert_plain(&folder.path().join(format!("plain-{pair}.db")), &path, rows);
-        ratios.push(told("admit / plain insert", ours, plain));
+        let path = folder.join(format!("writer-{pair}.db"));
+        admit(&path, rows);
+        let ours = writer::ours(&path, rows);
+        let plain = writer::plain(&folder.join(format!("events-{pair}.db")), rows);
+        ratios.push(ours.cpu_us / plain.cpu_us);
+        println!(
+            "  writer / guarded update and insert: {:.2} / {:.2} us of CPU a row = {:.2}; {:.0} / {:.0} bytes written",
+            ours.cpu_us,
+            plain.cpu_us,
+            ours.cpu_us / plain.cpu_us,
+            ours.bytes,
+            plain.bytes
+        );
     }
-    println!("admit / plain insert of the same bytes: {:.2}", median(ratios));
-    let path = folder.path().join("done.db");
-    admit(&path, rows, Kind::Ready);
-    finish(&path, rows);
-    let mut ratios = Vec::new();
-    for _ in 0..pairs {
-        let results = folder.path().join("results.csv");
-        let ours = write_results(&path, &results);
-        let copied = copy(&results, &folder.path().join("copy.csv"));
-        ratios.push(told("results / csv copy", ours, copied));
-    }
-    println!("results / csv copy of the same file: {:.2}", median(ratios));
+    println!("writer / guarded update and insert of the same events: {:.2}", median(ratios));
 }
 
 fn told(what: &str, ours: Duration, other: Duration) -> f64 {
@@ -116,15 +151,7 @@ fn check(folder: &Path, rows: u64) -> Duration {
     took
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// As a file is admitted.
-    Ready,
-    /// As a finished batch stands.
-    Done,
-}
-
-fn made(row: u64, kind: Kind, batch: &BatchName, account: &AccountId) -> AdmittedRow {
+fn made(row: u64, account: &AccountId) -> AdmittedRow {
     let order = Order {
         row: RowNumber(row),
         provider: "vietnam".to_owned(),
@@ -137,26 +164,6 @@ fn made(row: u64, kind: Kind, batch: &BatchName, account: &AccountId) -> Admitte
         operator_hint: Some("VTL".to_owned()),
         reference: Some(format!("PAY-{row:08}")),
     };
-    let at = |more: i64| WallTime(1_780_000_000_000_000 + i64::try_from(row).unwrap() * 777 + more);
-    let state = match kind {
-        Kind::Ready => TopUp::ready(),
-        Kind::Done => TopUp {
-            phase: Phase::Succeeded,
-            attempt: Attempt(1),
-            id: Some(TransactionId::derive(account, batch, RowNumber(row), Attempt(1))),
-            submits: 1,
-            message: "Giao dich thanh cong".to_owned(),
-            code: Some("0".to_owned()),
-            provider_ref: Some(ProviderRef::parse(&format!("{}", 900_000_000 + row)).unwrap()),
-            price: Some(Money { amount: order.amount.unwrap(), currency: Currency::VND }),
-            operator: Some("VTL".to_owned()),
-            quiet_since: Some(Now { tick: Tick(row * 31), wall: at(0), boot: Boot(77) }),
-            taken: true,
-            submitted_at: Some(at(0)),
-            final_at: Some(at(90_000)),
-            ..TopUp::ready()
-        },
-    };
     AdmittedRow {
         row: RowNumber(row),
         line: row + 1,
@@ -167,17 +174,17 @@ fn made(row: u64, kind: Kind, batch: &BatchName, account: &AccountId) -> Admitte
             format!("PAY-{row:08}"),
         ],
         order: Some(order),
-        state,
+        state: TopUp::ready(),
         notes: Vec::new(),
     }
 }
 
 /// Time of the admission, without that of making the rows.
-fn admit(path: &Path, rows: u64, kind: Kind) -> Duration {
+fn admit(path: &Path, rows: u64) -> Duration {
     let mut ledger = Ledger::open(path).unwrap();
     let name = BatchName::parse("rows-0a1b2c3d").unwrap();
     let batch = NewBatch {
-        name: name.clone(),
+        name,
         file_sha256: [7; 32],
         source: "rows.csv".into(),
         header: ["phone", "amount", "product", "reference"].map(str::to_owned).to_vec(),
@@ -192,31 +199,13 @@ fn admit(path: &Path, rows: u64, kind: Kind) -> Duration {
     let chunks = (0..rows.div_ceil(CHUNK)).flat_map(move |chunk| {
         let start = Instant::now();
         let first = chunk * CHUNK + 1;
-        let made: Vec<_> =
-            (first..(first + CHUNK).min(rows + 1)).map(|row| made(row, kind, &name, &account)).collect();
+        let made: Vec<_> = (first..(first + CHUNK).min(rows + 1)).map(|row| made(row, &account)).collect();
         spent.set(spent.get() + start.elapsed());
         made
     });
     let start = Instant::now();
     ledger.admit::<std::io::Error>(&batch, chunks.map(Ok)).unwrap();
     start.elapsed() - making.get()
-}
-
-/// Puts every row where a finished batch stands.
-fn finish(path: &Path, rows: u64) {
-    let mut conn = Connection::open(path).unwrap();
-    let (name, account) =
-        (BatchName::parse("rows-0a1b2c3d").unwrap(), AccountId::new(ProviderKind::ConnectTopup, "demo"));
-    let transaction = conn.transaction().unwrap();
-    let mut update = transaction
-        .prepare("UPDATE rows SET phase = 'succeeded', state = ?2 WHERE batch = 1 AND row = ?1")
-        .unwrap();
-    for row in 1..=rows {
-        let state = serde_json::to_string(&made(row, Kind::Done, &name, &account).state).unwrap();
-        assert_eq!(update.execute(params![i64::try_from(row).unwrap(), state]).unwrap(), 1);
-    }
-    drop(update);
-    transaction.commit().unwrap();
 }
 
 /// The same bytes, one prepared statement, one transaction, one table without indexes, under the same settings.
@@ -227,12 +216,13 @@ fn insert_plain(path: &Path, admitted: &Path, rows: u64) -> Duration {
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;")
         .unwrap();
-    const COLUMNS: &str = "batch, row, line, cells, admitted_order, admitted_state, notes, account, phone, goods, \
-                           amount, phase, open, state, changed_at";
+    const COLUMNS: &str = "batch, row, line, cells, admitted_order, admitted_state, notes, goods, amount, \
+                           account, phone, phase, unsettled, changed_at, last";
     conn.execute_batch(&format!("CREATE TABLE rows({COLUMNS})")).unwrap();
-    let mut ask = from
-        .prepare(&format!("SELECT {COLUMNS} FROM rows WHERE row > ?1 ORDER BY row LIMIT {CHUNK}"))
-        .unwrap();
+    let admitted = format!(
+        "SELECT {COLUMNS} FROM rows JOIN standings USING(batch, row) WHERE row > ?1 ORDER BY row LIMIT {CHUNK}"
+    );
+    let mut ask = from.prepare(&admitted).unwrap();
     let mut spent = Duration::ZERO;
     let start = Instant::now();
     let transaction = conn.transaction().unwrap();

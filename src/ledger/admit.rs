@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Statement, TransactionBehavior, params};
 
-use super::append::{Appender, OrderColumns, account_number, claim_id, join_cells, json, phase_word};
+use super::append::{Appender, OrderColumns, account_number, join_cells, json, phase_word, unsettled};
 use super::chain::AdmissionDigest;
+use super::ids::{self, Ids};
 use super::open::{CACHE_ADMITTING_KIB, CACHE_KIB};
 use super::record::{BatchEvent, BatchId, path_text, signed};
+use super::standing::Known;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, Order, RowNumber, WallTime};
-use crate::lifecycle::TopUp;
+use crate::lifecycle::{PastAttempt, TopUp};
 use crate::report::OutputDialect;
 
 /// What is known of a batch before its rows.
@@ -63,8 +65,11 @@ pub enum AdmitError<E> {
 }
 
 const INSERT_ROW: &str = "INSERT INTO rows(batch, row, line, cells, admitted_order, admitted_state, notes,
-     account, phone, goods, amount, phase, open, state, changed_at)
-     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, ?14)";
+     goods, amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+const INSERT_STANDING: &str =
+    "INSERT INTO standings(batch, row, account, phone, phase, unsettled, changed_at, last)
+     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 impl Ledger {
     /// Stores a batch with all its rows in one transaction: when this returns, they are on disk. Memory does
@@ -99,9 +104,20 @@ impl Ledger {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&path, &e);
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         let id = insert_batch(&tx, batch, &path)?;
-        let insert = tx.prepare(INSERT_ROW).map_err(sql)?;
-        let mut admission =
-            Admission { conn: &tx, insert, path: &path, batch: id, at: batch.at, account: None, state: None };
+        let mut known = Known::default();
+        let mut appender = Appender::begin(&tx, &path, &mut known)?;
+        let mut admission = Admission {
+            conn: &tx,
+            insert: tx.prepare(INSERT_ROW).map_err(sql)?,
+            stand: tx.prepare(INSERT_STANDING).map_err(sql)?,
+            path: &path,
+            ids: self.ids.get_mut(),
+            batch: id,
+            admitted: appender.next_seq(),
+            at: batch.at,
+            account: None,
+            state: None,
+        };
         let mut digest =
             AdmissionDigest::of_batch(&batch.name, &batch.file_sha256, &batch.header, batch.sandbox);
         let mut count: u64 = 0;
@@ -111,7 +127,6 @@ impl Ledger {
         }
         drop(admission);
         tx.execute("UPDATE batches SET rows = ?2 WHERE id = ?1", params![id, signed(count)]).map_err(sql)?;
-        let mut appender = Appender::begin(&tx, &path)?;
         let event = BatchEvent::Admitted { rows: count, digest: digest.finish() };
         appender.batch_event(id, batch.at, &event)?;
         appender.finish()?;
@@ -151,8 +166,12 @@ fn insert_batch(conn: &Connection, batch: &NewBatch, path: &Path) -> Result<i64,
 struct Admission<'c> {
     conn: &'c Connection,
     insert: Statement<'c>,
+    stand: Statement<'c>,
     path: &'c Path,
+    ids: &'c mut Ids,
     batch: i64,
+    /// The event of the admission, from which the chain of each row's events starts.
+    admitted: i64,
     at: WallTime,
     /// The account of the row before, most often that of the next one too.
     account: Option<(AccountId, i64)>,
@@ -172,6 +191,7 @@ impl Admission<'_> {
         let notes = if admitted.notes.is_empty() { String::new() } else { json(self.path, &admitted.notes)? };
         let columns = admitted.order.as_ref().map(|order| self.columns(order)).transpose()?;
         digest.add(row, line, [&cells, order.as_deref().unwrap_or_default(), &state, &notes]);
+        let failed = |e: rusqlite::Error| LedgerError::of_sqlite(self.path, &e);
         let values = params![
             self.batch,
             row,
@@ -180,18 +200,28 @@ impl Admission<'_> {
             order,
             state,
             notes,
-            columns.as_ref().map(|c| c.account),
-            columns.as_ref().map(|c| &c.phone),
             columns.as_ref().map(|c| &c.goods),
-            columns.as_ref().and_then(|c| c.amount.as_ref()),
-            phase_word(admitted.state.phase),
-            admitted.state.phase.is_open(),
-            self.at.0
+            columns.as_ref().and_then(|c| c.amount.as_ref())
         ];
-        self.insert.execute(values).map_err(|e| LedgerError::of_sqlite(self.path, &e))?;
+        self.insert.execute(values).map_err(failed)?;
+        let columns = columns.as_ref();
+        let values = params![
+            self.batch,
+            row,
+            columns.map(|c| c.account),
+            columns.map(|c| &c.phone),
+            phase_word(admitted.state.phase),
+            unsettled(&admitted.state),
+            self.at.0,
+            self.admitted
+        ];
+        self.stand.execute(values).map_err(failed)?;
         self.state = Some((admitted.state.clone(), state));
-        for id in admitted.state.submitted_ids() {
-            claim_id(self.conn, self.path, self.batch, admitted.row, &id.id)?;
+        for PastAttempt { id, .. } in admitted.state.submitted_ids() {
+            if !ids::admit(self.conn, self.path, self.ids, id.as_str(), (self.batch, row))? {
+                let why = format!("the id {id} belongs to another row");
+                return Err(LedgerError::Illegal { row: admitted.row, why });
+            }
         }
         Ok(())
     }

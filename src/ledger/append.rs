@@ -6,35 +6,58 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::LedgerError;
 use super::chain::{Hash, Link};
+use super::linked::{Linked, Waiting};
 use super::record::{BatchEvent, Record, path_text, signed};
+use super::standing::{Addressee, Known};
+use super::states::STATE;
 use crate::domain::{AccountId, Order, RowNumber, TransactionId, WallTime};
 use crate::lifecycle::{Entry, Event, Intent, Phase, TopUp};
 
 /// Row and id of one intent that stands in an uncommitted transaction.
 pub(super) type Intended = (RowNumber, TransactionId);
 
+/// Where a row stands after an event of it, if no other event came between.
+const STAND: &str =
+    "UPDATE standings SET phase = ?3, unsettled = ?4, changed_at = max(changed_at, ?5), last = ?6
+     WHERE batch = ?1 AND row = ?2 AND last = ?7";
+
+/// As [`STAND`], for an intent: whatever went wrong above, no order that does not stand ready is sent.
+const STAND_SENDING: &str =
+    "UPDATE standings SET phase = ?3, unsettled = ?4, changed_at = max(changed_at, ?5), last = ?6
+     WHERE batch = ?1 AND row = ?2 AND last = ?7 AND phase = 'ready'";
+
 /// The end of the chain, moved on in one transaction. Nothing counts before [`Appender::finish`] and the
 /// commit after it.
 pub(super) struct Appender<'c> {
     conn: &'c Connection,
     path: &'c Path,
+    known: &'c mut Known,
     seq: i64,
     hash: Hash,
     /// Statements used so far: looked up once for all records of a transaction.
     held: Vec<(&'static str, CachedStatement<'c>)>,
+    /// Events of this transaction that are linked, but not inserted yet.
+    waiting: Waiting,
 }
 
 impl<'c> Appender<'c> {
     /// Takes up the chain where it ends. `conn` must be within a transaction that can write.
-    pub(super) fn begin(conn: &'c Connection, path: &'c Path) -> Result<Self, LedgerError> {
-        let head = conn.query_row("SELECT seq, hash FROM head", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    pub(super) fn begin(
+        conn: &'c Connection,
+        path: &'c Path,
+        known: &'c mut Known,
+    ) -> Result<Self, LedgerError> {
+        let head = conn.prepare_cached("SELECT seq, hash FROM head");
+        let head = head.and_then(|mut ask| ask.query_row([], |row| Ok((row.get(0)?, row.get(1)?))));
         let (seq, hash) = head.map_err(|e| LedgerError::of_sqlite(path, &e))?;
-        Ok(Self { conn, path, seq, hash, held: Vec::new() })
+        known.begin(seq);
+        Ok(Self { conn, path, known, seq, hash, held: Vec::new(), waiting: Waiting::default() })
     }
 
     /// Appends one record; gives the intents in it, in their order.
     pub(super) fn record(&mut self, record: &Record) -> Result<Vec<Intended>, LedgerError> {
         let batch = record.batch.0;
+        self.known.batch(self.conn, self.path, batch)?;
         for (at, event) in &record.batch_events {
             self.batch_event(batch, *at, event)?;
         }
@@ -43,15 +66,35 @@ impl<'c> Appender<'c> {
             if cfg!(debug_assertions) {
                 self.check_legal(batch, entry)?;
             }
-            let row = signed(entry.row.0);
-            let seq = self.link(batch, Some(row), entry.at, &entry.event)?;
-            if let Event::Readmitted { order } = &entry.event {
-                self.new_order(batch, row, order)?;
-            }
-            self.project(batch, entry)?;
-            if let Event::Intent(intent) = &entry.event {
-                self.intent(batch, entry, intent, seq)?;
-                intended.push((entry.row, intent.id.clone()));
+            match &entry.event {
+                Event::Intent(intent) => {
+                    self.intent(batch, entry, intent)?;
+                    intended.push((entry.row, intent.id.clone()));
+                }
+                event @ (Event::NotSent { .. }
+                | Event::Answered { .. }
+                | Event::NoAnswer { .. }
+                | Event::Interrupted { .. }
+                | Event::LookedUp { .. }
+                | Event::NotFound { .. }
+                | Event::GraceRestarted { .. }
+                | Event::SeriesEnded
+                | Event::GaveUp
+                | Event::Judged { .. }
+                | Event::Held { .. }
+                | Event::Cancelled { .. }
+                | Event::Resolved { .. }
+                | Event::Released
+                | Event::Readmitted { .. }
+                | Event::Rejudged { .. }
+                | Event::Contradicted { .. }) => {
+                    let prev = self.last(batch, entry.row)?;
+                    let state = json(self.path, &entry.state)?;
+                    self.entry(batch, entry, (prev, Some(state)), STAND)?;
+                    if let Event::Readmitted { order } = event {
+                        self.new_order(batch, signed(entry.row.0), order)?;
+                    }
+                }
             }
         }
         Ok(intended)
@@ -64,55 +107,66 @@ impl<'c> Appender<'c> {
         at: WallTime,
         event: &BatchEvent,
     ) -> Result<(), LedgerError> {
-        let row = match event {
-            BatchEvent::Corrected { row, .. } => Some(signed(row.0)),
+        if let BatchEvent::Corrected { row, cells } = event {
+            return self.corrected(batch, at, *row, cells, event);
+        }
+        let seq = self.link((batch, None, None), at, event, None)?;
+        match event {
             BatchEvent::Admitted { .. }
-            | BatchEvent::RunStarted { .. }
             | BatchEvent::RunEnded { .. }
             | BatchEvent::Halted { .. }
-            | BatchEvent::Cancelled { .. }
-            | BatchEvent::ResultsWritten { .. } => None,
-        };
-        let seq = self.link(batch, row, at, event)?;
-        match event {
-            BatchEvent::Admitted { .. } | BatchEvent::RunEnded { .. } | BatchEvent::Halted { .. } => Ok(()),
+            | BatchEvent::Corrected { .. } => Ok(()),
             BatchEvent::RunStarted { .. } => {
                 self.mark(batch, "UPDATE batches SET run_seq = ?2 WHERE id = ?1", seq)
             }
             BatchEvent::Cancelled { .. } => {
+                self.known.cancel(batch);
                 self.mark(batch, "UPDATE batches SET cancelled_at = ?2 WHERE id = ?1", at.0)
             }
             BatchEvent::ResultsWritten { path } => {
                 self.mark(batch, "UPDATE batches SET results_path = ?2 WHERE id = ?1", path_text(path))
-            }
-            BatchEvent::Corrected { row, cells } => {
-                let sql = "UPDATE rows SET new_cells = ?3 WHERE batch = ?1 AND row = ?2";
-                let cells = join_cells(*row, cells)?;
-                self.one(*row, sql, params![batch, signed(row.0), cells.as_bytes()])
             }
         }
     }
 
     /// Writes the end of the chain. The commit is the caller's.
     pub(super) fn finish(mut self) -> Result<(), LedgerError> {
+        self.insert_waiting(true)?;
         let (seq, hash) = (self.seq, self.hash);
-        self.execute("UPDATE head SET seq = ?1, hash = ?2", params![seq, hash]).map(|_| ())
+        self.execute("UPDATE head SET seq = ?1, hash = ?2", params![seq, hash])?;
+        self.known.holds_at(seq);
+        Ok(())
     }
 
+    /// Number of the next event.
+    pub(super) fn next_seq(&self) -> i64 {
+        self.seq.saturating_add(1)
+    }
+
+    /// Appends an event of a batch, or of its row after the one before, with where the row stands then.
     fn link(
         &mut self,
-        batch: i64,
-        row: Option<i64>,
+        (batch, row, prev): (i64, Option<i64>, Option<i64>),
         at: WallTime,
         event: &impl serde::Serialize,
+        state: Option<String>,
     ) -> Result<i64, LedgerError> {
-        let body = json(self.path, event)?;
-        let seq = self.seq.saturating_add(1);
-        let hash = Link { seq, batch, row, at: at.0, body: &body }.hash(&self.hash);
-        let sql = "INSERT INTO events(seq, batch, row, at, body, hash) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(sql, params![seq, batch, row, at.0, body, hash])?;
+        let (body, at) = (json(self.path, event)?, at.0);
+        let seq = self.next_seq();
+        let hash = Link { seq, batch, row, prev, at, body: &body }.hash(&self.hash);
+        self.waiting.push(Linked { seq, batch, row, prev, at, body, hash, state });
         (self.seq, self.hash) = (seq, hash);
+        self.insert_waiting(false)?;
         Ok(seq)
+    }
+
+    /// Inserts events that wait: all of them, or as many as go together.
+    fn insert_waiting(&mut self, all: bool) -> Result<(), LedgerError> {
+        while let Some((sql, events)) = self.waiting.take(all) {
+            let values: Vec<&dyn rusqlite::ToSql> = events.iter().flat_map(Linked::values).collect();
+            self.execute(sql, values.as_slice())?;
+        }
+        Ok(())
     }
 
     fn mark(
@@ -124,62 +178,98 @@ impl<'c> Appender<'c> {
         self.execute(sql, params![batch, value]).map(|_| ())
     }
 
-    /// Where the row stands after the entry. An intent is refused unless the row stands ready in a batch that
-    /// goes on: whatever went wrong above, no order is sent twice.
-    fn project(&mut self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
-        const SET: &str = "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2";
-        const SET_READY: &str =
-            "UPDATE rows SET phase = ?3, open = ?4, state = ?5, changed_at = max(changed_at, ?6) WHERE batch = ?1 AND row = ?2
-             AND phase = 'ready' AND (SELECT cancelled_at FROM batches WHERE id = ?1) IS NULL";
-        let is_intent = matches!(entry.event, Event::Intent(_));
-        let (phase, state) = (entry.state.phase, json(self.path, &entry.state)?);
-        let (word, open) = (phase_word(phase), phase.is_open());
-        let values = params![batch, signed(entry.row.0), word, open, state, entry.at.0];
-        if self.execute(if is_intent { SET_READY } else { SET }, values)? == 1 {
-            Ok(())
-        } else if is_intent {
-            Err(LedgerError::NotReady { row: entry.row })
-        } else {
-            Err(LedgerError::NoSuchRow { row: entry.row })
+    /// Appends what happened to a row, with the state it leads to where one is kept.
+    fn entry(
+        &mut self,
+        batch: i64,
+        entry: &Entry,
+        (prev, state): (i64, Option<String>),
+        stand: &'static str,
+    ) -> Result<i64, LedgerError> {
+        let row = signed(entry.row.0);
+        let seq = self.link((batch, Some(row), Some(prev)), entry.at, &entry.event, state)?;
+        let (word, unsettled) = (phase_word(entry.state.phase), unsettled(&entry.state));
+        match self.execute(stand, params![batch, row, word, unsettled, entry.at.0, seq, prev])? {
+            1 => self.known.moved(batch, row, seq, entry.state.phase.is_open()),
+            _ => return Err(LedgerError::NotReady { row: entry.row }),
         }
+        Ok(seq)
     }
 
-    fn intent(&mut self, batch: i64, entry: &Entry, intent: &Intent, seq: i64) -> Result<(), LedgerError> {
-        claim_id(self.conn, self.path, batch, entry.row, &intent.id)?;
+    /// An intent is refused unless the row stands ready in a batch that goes on, and its id is that row's alone:
+    /// whatever went wrong above, no order is sent twice.
+    fn intent(&mut self, batch: i64, entry: &Entry, intent: &Intent) -> Result<(), LedgerError> {
+        let row = signed(entry.row.0);
+        let found = self.known.addressee(self.conn, self.path, batch, row)?;
+        let Addressee { last, account, phone } = found.ok_or(LedgerError::NoSuchRow { row: entry.row })?;
+        let (Some(account), Some(phone)) = (account, phone) else {
+            return Err(LedgerError::NotReady { row: entry.row });
+        };
+        self.known.may_send(self.conn, self.path, (entry.row, account), intent)?;
+        let seq = self.entry(batch, entry, (last, None), STAND_SENDING)?;
         let sql = "INSERT INTO submits(account, at, seq, tick, boot, batch, row, phone)
-                   SELECT account, ?3, ?4, ?5, ?6, batch, row, phone FROM rows WHERE batch = ?1 AND row = ?2";
+                   VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         // Ticks and boots are whole 64-bit numbers: kept bit by bit.
         let (tick, boot) = (intent.at.tick.0.cast_signed(), intent.at.boot.0.cast_signed());
-        let values = params![batch, signed(entry.row.0), entry.at.0, seq, tick, boot];
-        self.one(entry.row, sql, values)
+        self.execute(sql, params![account, entry.at.0, seq, tick, boot, batch, row, phone]).map(|_| ())
+    }
+
+    /// The row's cells as they are now; it stands where it stood.
+    fn corrected(
+        &mut self,
+        batch: i64,
+        at: WallTime,
+        row: RowNumber,
+        cells: &[String],
+        event: &BatchEvent,
+    ) -> Result<(), LedgerError> {
+        let (number, cells) = (signed(row.0), join_cells(row, cells)?);
+        let (prev, state) = (self.last(batch, row)?, self.stored_state(batch, row)?);
+        let seq = self.link((batch, Some(number), Some(prev)), at, event, Some(state))?;
+        let sql = "UPDATE standings SET last = ?3 WHERE batch = ?1 AND row = ?2 AND last = ?4";
+        self.one(row, sql, params![batch, number, seq, prev])?;
+        self.known.moved(batch, number, seq, true);
+        let sql = "UPDATE rows SET new_cells = ?3 WHERE batch = ?1 AND row = ?2";
+        self.one(row, sql, params![batch, number, cells.as_bytes()])
     }
 
     fn new_order(&mut self, batch: i64, row: i64, order: &Order) -> Result<(), LedgerError> {
         let account = account_number(self.conn, self.path, &order.account)?;
         let columns = OrderColumns::of(order, account);
-        let sql = "UPDATE rows SET new_order = ?3, account = ?4, phone = ?5, goods = ?6, amount = ?7
-                   WHERE batch = ?1 AND row = ?2";
-        let values = params![
-            batch,
-            row,
-            json(self.path, order)?,
-            columns.account,
-            columns.phone,
-            columns.goods,
-            columns.amount
-        ];
-        self.one(order.row, sql, values)
+        let sql = "UPDATE rows SET new_order = ?3, goods = ?4, amount = ?5 WHERE batch = ?1 AND row = ?2";
+        let new = json(self.path, order)?;
+        self.one(order.row, sql, params![batch, row, new, columns.goods, columns.amount])?;
+        let sql = "UPDATE standings SET account = ?3, phone = ?4 WHERE batch = ?1 AND row = ?2";
+        self.one(order.row, sql, params![batch, row, columns.account, columns.phone])
+    }
+
+    /// The last event of a row.
+    fn last(&mut self, batch: i64, row: RowNumber) -> Result<i64, LedgerError> {
+        let number = signed(row.0);
+        if let Some(last) = self.known.last(batch, number) {
+            return Ok(last);
+        }
+        let sql = "SELECT last FROM standings WHERE batch = ?1 AND row = ?2";
+        self.ask(sql, params![batch, number], |row| row.get(0))?.ok_or(LedgerError::NoSuchRow { row })
+    }
+
+    fn stored_state(&mut self, batch: i64, row: RowNumber) -> Result<String, LedgerError> {
+        if self.waiting.hold(batch, signed(row.0)) {
+            self.insert_waiting(true)?;
+        }
+        let sql = format!(
+            "SELECT {STATE} FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+             LEFT JOIN events e ON e.seq = s.last WHERE s.batch = ?1 AND s.row = ?2"
+        );
+        let ask = self.conn.prepare_cached(&sql);
+        let found =
+            ask.and_then(|mut ask| ask.query_row([batch, signed(row.0)], |row| row.get(0)).optional());
+        found.map_err(|e| LedgerError::of_sqlite(self.path, &e))?.ok_or(LedgerError::NoSuchRow { row })
     }
 
     /// In builds with debug assertions: the entry's state is what the event makes of the stored one.
-    fn check_legal(&self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
-        let sql = "SELECT state FROM rows WHERE batch = ?1 AND row = ?2";
-        let stored: Option<String> = self
-            .conn
-            .prepare_cached(sql)
-            .and_then(|mut ask| ask.query_row(params![batch, signed(entry.row.0)], |r| r.get(0)).optional())
-            .map_err(|e| LedgerError::of_sqlite(self.path, &e))?;
-        let stored = stored.ok_or(LedgerError::NoSuchRow { row: entry.row })?;
+    fn check_legal(&mut self, batch: i64, entry: &Entry) -> Result<(), LedgerError> {
+        let stored = self.stored_state(batch, entry.row)?;
         let mut state: TopUp =
             serde_json::from_str(&stored).map_err(|e| LedgerError::damaged(self.path, e))?;
         let illegal = |why: String| LedgerError::Illegal { row: entry.row, why };
@@ -187,18 +277,36 @@ impl<'c> Appender<'c> {
         if state == entry.state { Ok(()) } else { Err(illegal("it does not lead to this state".to_owned())) }
     }
 
-    fn execute(&mut self, sql: &'static str, values: impl rusqlite::Params) -> Result<usize, LedgerError> {
-        let path = self.path;
-        let known = self.held.iter_mut().find(|(known, _)| *known == sql);
-        let done = match known {
-            Some((_, statement)) => statement.execute(values),
-            None => self.conn.prepare_cached(sql).and_then(|mut statement| {
-                let done = statement.execute(values);
+    /// Works with a statement that is kept for the rest of the transaction.
+    fn with<T>(
+        &mut self,
+        sql: &'static str,
+        work: impl FnOnce(&mut CachedStatement<'c>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        match self.held.iter_mut().find(|(known, _)| *known == sql) {
+            Some((_, statement)) => work(statement),
+            None => {
+                let mut statement = self.conn.prepare_cached(sql)?;
+                let done = work(&mut statement);
                 self.held.push((sql, statement));
                 done
-            }),
-        };
-        done.map_err(|e| LedgerError::of_sqlite(path, &e))
+            }
+        }
+    }
+
+    fn ask<T>(
+        &mut self,
+        sql: &'static str,
+        values: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, LedgerError> {
+        let found = self.with(sql, |statement| statement.query_row(values, read).optional());
+        found.map_err(|e| LedgerError::of_sqlite(self.path, &e))
+    }
+
+    fn execute(&mut self, sql: &'static str, values: impl rusqlite::Params) -> Result<usize, LedgerError> {
+        let done = self.with(sql, |statement| statement.execute(values));
+        done.map_err(|e| LedgerError::of_sqlite(self.path, &e))
     }
 
     fn one(
@@ -211,7 +319,7 @@ impl<'c> Appender<'c> {
     }
 }
 
-/// The columns of `rows` that an order is found by.
+/// The columns that an order is found by.
 pub(super) struct OrderColumns {
     pub(super) account: i64,
     pub(super) phone: String,
@@ -253,30 +361,23 @@ pub(super) fn account_number(
     number().map_err(|e| LedgerError::of_sqlite(path, &e))
 }
 
-/// Binds an id to its row; an id of another row is refused.
-pub(super) fn claim_id(
-    conn: &Connection,
-    path: &Path,
-    batch: i64,
-    row: RowNumber,
-    id: &TransactionId,
-) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO ids(id, batch, row) VALUES(?1, ?2, ?3)
-               ON CONFLICT(id) DO UPDATE SET id = id WHERE batch = ?2 AND row = ?3";
-    let values = params![id.as_str(), batch, signed(row.0)];
-    let done = conn.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
-    match done.map_err(|e| LedgerError::of_sqlite(path, &e))? {
-        1 => Ok(()),
-        _ => Err(LedgerError::Illegal { row, why: format!("the id {id} belongs to another row") }),
-    }
-}
-
 /// Cells of a row as one text.
 pub(super) fn join_cells(row: RowNumber, cells: &[String]) -> Result<String, LedgerError> {
     if cells.iter().any(|cell| cell.contains('\0')) {
         return Err(LedgerError::NulCell { row });
     }
     Ok(cells.join("\0"))
+}
+
+/// How `standings` marks a row that may change by itself: 1, money may be under way; 2, it counts as never received.
+pub(super) fn unsettled(state: &TopUp) -> Option<i64> {
+    if state.phase.is_open() {
+        Some(1)
+    } else if state.is_not_received() {
+        Some(2)
+    } else {
+        None
+    }
 }
 
 /// The word a phase has in the file.
@@ -296,5 +397,8 @@ pub(super) fn phase_word(phase: Phase) -> &'static str {
 }
 
 pub(super) fn json(path: &Path, value: &impl serde::Serialize) -> Result<String, LedgerError> {
-    serde_json::to_string(value).map_err(|e| LedgerError::damaged(path, e))
+    // Most texts of a ledger find room in it at once.
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, value).map_err(|e| LedgerError::damaged(path, e))?;
+    String::from_utf8(text).map_err(|e| LedgerError::damaged(path, e))
 }

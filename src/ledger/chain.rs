@@ -14,6 +14,8 @@ pub(super) struct Link<'a> {
     pub(super) seq: i64,
     pub(super) batch: i64,
     pub(super) row: Option<i64>,
+    /// The event of the same row before.
+    pub(super) prev: Option<i64>,
     pub(super) at: i64,
     pub(super) body: &'a str,
 }
@@ -23,11 +25,11 @@ impl Link<'_> {
     pub(super) fn hash(&self, previous: &[u8]) -> Hash {
         let mut hash = Sha256::new();
         hash.update(previous);
-        hash.update(self.seq.to_be_bytes());
-        hash.update(self.batch.to_be_bytes());
-        // Rows count from 1: zero is "of the whole batch".
-        hash.update(self.row.unwrap_or(0).to_be_bytes());
-        hash.update(self.at.to_be_bytes());
+        // Rows and events count from 1: zero is "of the whole batch".
+        let [row, prev] = [self.row, self.prev].map(Option::unwrap_or_default);
+        for number in [self.seq, self.batch, row, prev, self.at] {
+            hash.update(number.to_be_bytes());
+        }
         hash.update(self.body.as_bytes());
         hash.finalize().into()
     }

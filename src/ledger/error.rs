@@ -23,9 +23,22 @@ pub enum LedgerError {
         /// What it is.
         why: String,
     },
+    /// Written by an earlier version.
+    #[error(
+        "the ledger {} has schema {found}, this program uses {known} only; it was left untouched: finish its batches with the program that wrote it, and name a new file as `ledger` for new ones",
+        .path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The one this program uses.
+        known: i64,
+    },
     /// Written by a later version.
     #[error(
-        "the ledger {} has schema {found}, this program knows up to {known}; it was left untouched: use the newer program",
+        "the ledger {} has schema {found}, this program uses {known} only; it was left untouched: use the newer program",
         .path.display()
     )]
     Newer {
@@ -33,7 +46,7 @@ pub enum LedgerError {
         path: PathBuf,
         /// Its schema.
         found: i64,
-        /// The newest this program knows.
+        /// The one this program uses.
         known: i64,
     },
     /// Pages or records that cannot be.

@@ -5,7 +5,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::append::phase_word;
-use super::read::raw_row;
+use super::read::{raw_row, rows_by};
 use super::record::{BatchId, signed, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::AccountId;
@@ -23,15 +23,15 @@ pub struct RowFilter {
 }
 
 impl RowFilter {
-    /// The index that leads to the rows, by what is asked. Without a word SQLite would walk through the batch.
-    fn index(&self) -> &'static str {
+    /// Asks by way of what leads to the rows. Without a word SQLite would walk through the batch.
+    fn rows(&self) -> String {
         let all = |wanted: fn(&Phase) -> bool| !self.phases.is_empty() && self.phases.iter().all(wanted);
         if !self.numbers.is_empty() {
-            "INDEXED BY rows_phone"
+            rows_by("standings_phone")
         } else if all(|phase| phase.is_open()) {
-            "INDEXED BY rows_open"
+            rows_by("standings_unsettled")
         } else {
-            ""
+            rows_by("")
         }
     }
 
@@ -39,20 +39,20 @@ impl RowFilter {
         let mut holds = vec!["1".to_owned()];
         let mut values = Vec::new();
         if let Some(batch) = self.batch {
-            holds.push("batch = ?".to_owned());
+            holds.push("s.batch = ?".to_owned());
             values.push(Value::Integer(batch.0));
         }
         if !self.phases.is_empty() {
             let marks = vec!["?"; self.phases.len()].join(", ");
-            holds.push(format!("phase IN ({marks})"));
+            holds.push(format!("s.phase IN ({marks})"));
             values.extend(self.phases.iter().map(|phase| Value::Text(phase_word(*phase).to_owned())));
             if self.phases.iter().all(|phase| phase.is_open()) {
-                holds.push("open = 1".to_owned());
+                holds.push("s.unsettled = 1".to_owned());
             }
         }
         if !self.numbers.is_empty() {
             let marks = vec!["?"; self.numbers.len()].join(", ");
-            holds.push(format!("phone IS NOT NULL AND phone IN ({marks})"));
+            holds.push(format!("s.phone IS NOT NULL AND s.phone IN ({marks})"));
             values.extend(self.numbers.iter().map(|digits| Value::Text(digits.clone())));
         }
         (holds.join(" AND "), values)
@@ -70,7 +70,7 @@ impl Ledger {
         mut each: impl FnMut(BatchId, StoredRow) -> Result<bool, E>,
     ) -> Result<(), E> {
         let (clause, values) = filter.clause();
-        let sql = format!("{} {} WHERE {clause} ORDER BY batch, row", super::read::ROW, filter.index());
+        let sql = format!("{} WHERE {clause} ORDER BY s.batch, s.row", filter.rows());
         let fail = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(&sql).map_err(fail)?;
         let mut rows = ask.query(params_from_iter(values)).map_err(fail)?;
@@ -88,7 +88,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn phase_counts(&self, batch: BatchId) -> Result<Vec<(Phase, u64)>, LedgerError> {
-        let sql = "SELECT phase, count(*) FROM rows WHERE batch = ?1 GROUP BY phase";
+        let sql = "SELECT phase, count(*) FROM standings WHERE batch = ?1 GROUP BY phase";
         let found: Vec<(String, i64)> = self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let known = |(word, rows): (String, i64)| {
             let phase = Phase::ALL.into_iter().find(|phase| phase_word(*phase) == word);
@@ -106,13 +106,13 @@ impl Ledger {
     pub fn work_of(&self, batch: BatchId, account: &AccountId) -> Result<(u64, u64), LedgerError> {
         let count = |index: &str, holds: &str| {
             let sql = format!(
-                "SELECT count(*) FROM rows INDEXED BY {index} WHERE batch = ?1 AND {holds}
+                "SELECT count(*) FROM standings INDEXED BY {index} WHERE batch = ?1 AND {holds}
                  AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)"
             );
             let values = (batch.0, account.kind.as_str(), account.tag());
             self.sql(|conn| conn.query_row(&sql, values, |row| row.get(0))).map(unsigned)
         };
-        Ok((count("rows_ready", "phase = 'ready'")?, count("rows_open", "open = 1")?))
+        Ok((count("standings_ready", "phase = 'ready'")?, count("standings_unsettled", "unsettled = 1")?))
     }
 
     /// Open rows of all batches that are not of the sandbox, by the provider entry they were admitted for.
@@ -121,9 +121,10 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn open_rows_by_provider(&self) -> Result<Vec<(String, u64)>, LedgerError> {
         let sql =
-            "SELECT json_extract(coalesce(new_order, admitted_order), '$.provider') AS provider, count(*)
-                   FROM rows INDEXED BY rows_open WHERE open = 1
-                   AND batch IN (SELECT id FROM batches WHERE sandbox = ?1) GROUP BY provider";
+            "SELECT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS provider, count(*)
+                   FROM standings s INDEXED BY standings_unsettled
+                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row WHERE s.unsettled = 1
+                   AND s.batch IN (SELECT id FROM batches WHERE sandbox = ?1) GROUP BY provider";
         let found: Vec<(Option<String>, i64)> =
             self.list(sql, [signed(0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(found.into_iter().filter_map(|(name, rows)| Some((name?, unsigned(rows)))).collect())

@@ -3,12 +3,21 @@
 
 use rusqlite::OptionalExtension;
 
-use super::read::{ROW_COLUMNS, raw_row};
-use super::record::{BatchEvent, BatchId, RowBody, signed};
+use super::read::{all_rows, raw_row};
+use super::record::{BatchEvent, BatchId, RowBody};
 use super::{Ledger, LedgerError};
 use crate::domain::WallTime;
-use crate::lifecycle::{StoredRow, TopUp};
+use crate::lifecycle::{Event, StoredRow, TopUp};
 use crate::report::{Chronicle, RowStep};
+
+/// An event and those of the same row before it, back to the admission of its batch, which is the event of no row;
+/// oldest first.
+pub(super) const PAST: &str = "WITH RECURSIVE past(seq, batch, row, at, body, state, prev) AS (
+       SELECT seq, batch, row, at, body, state, prev FROM events WHERE seq = ?1
+       UNION ALL
+       SELECT e.seq, e.batch, e.row, e.at, e.body, e.state, e.prev FROM past p
+       CROSS JOIN events e ON e.seq = p.prev AND e.seq < p.seq)
+     SELECT seq, batch, row, at, body, state FROM past ORDER BY seq";
 
 impl Ledger {
     /// Runs, halts, decisions and files of a batch.
@@ -54,8 +63,7 @@ impl Ledger {
 
     /// When the last event of a batch before this one was recorded.
     fn last_event(&self, batch: BatchId, before: i64) -> Result<Option<WallTime>, LedgerError> {
-        // The plus keeps SQLite from sorting all events of the batch: it walks back from the end instead.
-        let sql = "SELECT at FROM events WHERE +batch = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1";
+        let sql = "SELECT at FROM events WHERE batch = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1";
         self.sql(|conn| conn.query_row(sql, [batch.0, before], |row| row.get(0).map(WallTime)).optional())
     }
 
@@ -70,15 +78,14 @@ impl Ledger {
     ) -> Result<(), E> {
         self.snapshot(|ledger| {
             let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&ledger.path, &e);
-            let text = format!("{ROW_COLUMNS}, admitted_state FROM rows WHERE batch = ?1 ORDER BY row");
-            let mut ask = ledger.conn.prepare(&text).map_err(sql)?;
+            let mut ask = ledger.conn.prepare(&all_rows(", r.admitted_state, s.last")).map_err(sql)?;
             let mut rows = ask.query([batch.0]).map_err(sql)?;
             let mut steps = Vec::new();
             while let Some(row) = rows.next().map_err(sql)? {
-                let admitted: String = row.get(6).map_err(sql)?;
+                let (admitted, last): (String, i64) = (row.get(7).map_err(sql)?, row.get(8).map_err(sql)?);
                 let stored = raw_row(row).map_err(sql)?.decode(&ledger.path)?;
                 steps.clear();
-                ledger.steps(batch, &stored, &admitted, &mut steps)?;
+                ledger.steps(&stored, &admitted, last, &mut steps)?;
                 each(stored, &steps)?;
             }
             Ok(())
@@ -87,23 +94,13 @@ impl Ledger {
 
     fn steps(
         &self,
-        batch: BatchId,
         row: &StoredRow,
         admitted: &str,
+        last: i64,
         steps: &mut Vec<RowStep>,
     ) -> Result<(), LedgerError> {
-        let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
-        let text = "SELECT at, body FROM events WHERE batch = ?1 AND row = ?2 ORDER BY seq";
-        let mut ask = self.conn.prepare_cached(text).map_err(sql)?;
-        let mut events = ask.query([batch.0, signed(row.row.0)]).map_err(sql)?;
         let mut state: Option<TopUp> = None;
-        while let Some(found) = events.next().map_err(sql)? {
-            let at = WallTime(found.get(0).map_err(sql)?);
-            let body: String = found.get(1).map_err(sql)?;
-            let event = match RowBody::parse(&body).map_err(|e| LedgerError::damaged(&self.path, e))? {
-                RowBody::Event(event) => event,
-                RowBody::Corrected(_) => continue,
-            };
+        self.each_past(last, |at, event| {
             let mut now = match state.take() {
                 Some(state) => state,
                 None => serde_json::from_str(admitted).map_err(|e| LedgerError::damaged(&self.path, e))?,
@@ -113,6 +110,30 @@ impl Ledger {
                 .map_err(|e| LedgerError::damaged(&self.path, format!("row {}: {e}", row.row)))?;
             steps.push(RowStep { at, from, to: now.status(), event });
             state = Some(now);
+            Ok(())
+        })
+    }
+
+    /// Hands over what happened to a row, oldest first, from its last event.
+    pub(super) fn each_past(
+        &self,
+        last: i64,
+        mut each: impl FnMut(WallTime, Event) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
+        let mut ask = self.conn.prepare_cached(PAST).map_err(sql)?;
+        let mut events = ask.query([last]).map_err(sql)?;
+        while let Some(found) = events.next().map_err(sql)? {
+            if found.get::<_, Option<i64>>(2).map_err(sql)?.is_none() {
+                continue;
+            }
+            let (at, body) = (found.get(3).map_err(sql)?, found.get_ref(4).map_err(sql)?);
+            let body = body.as_str().map_err(|e| LedgerError::damaged(&self.path, e))?;
+            match RowBody::parse(body).map_err(|e| LedgerError::damaged(&self.path, e))? {
+                RowBody::Event(event) => each(WallTime(at), event)?,
+                // The event that came of the corrected cells stands beside it.
+                RowBody::Corrected(_) => {}
+            }
         }
         Ok(())
     }

@@ -80,8 +80,9 @@ impl Ledger {
         account: &AccountId,
         except: Option<BatchId>,
     ) -> Result<Vec<String>, LedgerError> {
-        let sql = "SELECT DISTINCT phone FROM rows INDEXED BY rows_open WHERE open = 1 AND batch <> ?3
-             AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
+        let sql = "SELECT DISTINCT phone FROM standings INDEXED BY standings_unsettled
+                   WHERE unsettled = 1 AND batch <> ?3
+                   AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
         let values = params![account.kind.as_str(), account.tag(), except.map_or(0, |b| b.0)];
         self.list(sql, values, |row| row.get(0))
     }
@@ -97,11 +98,13 @@ impl Ledger {
         since: WallTime,
         except: Option<BatchId>,
     ) -> Result<Option<Repeat>, LedgerError> {
-        let sql = "SELECT b.name, r.row, r.phase, r.changed_at FROM rows r JOIN batches b ON b.id = r.batch
-                   WHERE r.phone = ?1 AND r.goods = ?2 AND r.amount IS ?3 AND r.batch <> ?4
-                   AND r.changed_at >= ?5
-                   AND (r.phase IN ('sending','pending','unknown','asking','succeeded')
-                        OR (r.phase = 'ready' AND b.cancelled_at IS NULL))
+        let sql = "SELECT b.name, s.row, s.phase, s.changed_at FROM standings s INDEXED BY standings_phone
+                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+                   CROSS JOIN batches b ON b.id = s.batch
+                   WHERE s.phone = ?1 AND r.goods = ?2 AND r.amount IS ?3 AND s.batch <> ?4
+                   AND s.changed_at >= ?5
+                   AND (s.phase IN ('sending','pending','unknown','asking','succeeded')
+                        OR (s.phase = 'ready' AND b.cancelled_at IS NULL))
                    LIMIT 1";
         let values = params![
             order.phone.digits(),
@@ -168,7 +171,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn batches_holding(&self, order: &Order) -> Result<Vec<BatchId>, LedgerError> {
-        let sql = "SELECT DISTINCT batch FROM rows WHERE phone = ?1 AND goods = ?2 AND amount IS ?3";
+        let sql = "SELECT DISTINCT s.batch FROM standings s INDEXED BY standings_phone
+                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+                   WHERE s.phone = ?1 AND r.goods = ?2 AND r.amount IS ?3";
         let values = params![order.phone.digits(), order.goods.canonical(), amount_text(order)];
         self.list(sql, values, |row| Ok(BatchId(row.get(0)?)))
     }

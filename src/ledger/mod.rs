@@ -2,8 +2,8 @@
 //! reads; what a record means is decided on the floors below.
 //!
 //! One process at a time submits from a ledger ([`LedgerLock`]); readers and `listen` work beside it. Events
-//! are append-only under a hash chain; rows carry a projection of them, which [`Ledger::verify`] rebuilds and
-//! compares.
+//! are append-only under a hash chain, and each says where its row stands after it; a narrow table leads from a row to
+//! its last event. [`Ledger::verify`] rebuilds all of that and compares.
 
 mod admit;
 mod append;
@@ -11,7 +11,9 @@ mod chain;
 mod error;
 mod find;
 mod histories;
+mod ids;
 mod limits;
+mod linked;
 mod lock;
 #[doc(hidden)]
 pub mod memory;
@@ -24,7 +26,9 @@ mod results_book;
 mod results_file;
 mod runs;
 mod schema;
+mod standing;
 mod statement;
+mod states;
 mod streaming;
 mod verify;
 mod writer;

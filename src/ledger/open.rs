@@ -1,5 +1,6 @@
 //! Opening a ledger: private files, the right schema, durable settings.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -9,8 +10,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::LedgerError;
+use super::ids::Ids;
 use super::lock::canonical;
 use super::schema::{self, Belongs, SCHEMA};
+use super::states;
 
 /// How long a statement waits for another process: well beyond the longest commit, admission of a million
 /// rows included.
@@ -30,6 +33,7 @@ pub(super) const CACHE_ADMITTING_KIB: i64 = -40_960;
 pub struct Ledger {
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
+    pub(super) ids: RefCell<Ids>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -60,8 +64,6 @@ impl Ledger {
             made.map_err(|e| LedgerError::of_sqlite(&ledger.path, &e))?;
             // Another program may have used the moment.
             ledger.is_fresh()?;
-        } else {
-            ledger.sql(schema::complete)?;
         }
         make_private(&ledger.path)?;
         Ok(ledger)
@@ -100,7 +102,8 @@ impl Ledger {
 
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self, LedgerError> {
         let conn = Connection::open_with_flags(&path, flags);
-        let ledger = Self { conn: conn.map_err(|e| LedgerError::of_sqlite(&path, &e))?, path };
+        let conn = conn.map_err(|e| LedgerError::of_sqlite(&path, &e))?;
+        let ledger = Self { conn, path, ids: RefCell::default() };
         ledger.conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         ledger.sql(|conn| {
             conn.busy_timeout(BUSY)?;
@@ -110,7 +113,8 @@ impl Ledger {
             conn.pragma_update(None, "foreign_keys", true)?;
             conn.pragma_update(None, "trusted_schema", false)?;
             conn.pragma_update(None, "cell_size_check", true)?;
-            conn.pragma_update(None, "cache_size", CACHE_KIB)
+            conn.pragma_update(None, "cache_size", CACHE_KIB)?;
+            states::register(conn)
         })?;
         Ok(ledger)
     }
@@ -121,6 +125,7 @@ impl Ledger {
         match self.sql(schema::belongs)? {
             Belongs::Fresh => Ok(true),
             Belongs::Ours => Ok(false),
+            Belongs::Older(found) => Err(LedgerError::Older { path, found, known: SCHEMA }),
             Belongs::Newer(found) => Err(LedgerError::Newer { path, found, known: SCHEMA }),
             Belongs::Foreign => {
                 Err(LedgerError::Foreign { path, why: "another program's SQLite file".to_owned() })

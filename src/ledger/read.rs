@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
+use rusqlite::{Connection, Params, Row, Statement, params};
 
-use super::record::{BatchId, RowBody, path_of, signed, unsigned};
+use super::record::{BatchId, path_of, signed, unsigned};
+use super::states::STATE;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, RowNumber, TransactionId, WallTime};
 use crate::lifecycle::{Event, StoredRow};
@@ -53,13 +54,34 @@ const BATCH: &str =
     "SELECT id, name, file_sha256, source, header, dialect, results_path, sandbox, created_at,
      rows, cancelled_at FROM batches";
 
-pub(super) const ROW: &str =
-    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes,
-     state, batch FROM rows";
+/// Asks for rows, in the columns that [`raw_row`] reads, and their batch, by where they stand: `s` is the standing, which
+/// is walked through first, along the index where one is named. Without a word SQLite would walk through the batch: it
+/// knows nothing of how many rows are left.
+pub(super) fn rows_by(index: &str) -> String {
+    let indexed = if index.is_empty() { "" } else { "INDEXED BY " };
+    format!(
+        "{} FROM standings s {indexed}{index} CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+         LEFT JOIN events e ON e.seq = s.last",
+        columns("")
+    )
+}
 
-/// The columns that [`raw_row`] reads, for queries with more.
-pub(super) const ROW_COLUMNS: &str =
-    "SELECT row, line, coalesce(new_cells, cells), coalesce(new_order, admitted_order), notes, state";
+/// As [`rows_by`], for all rows of a batch in their order, with more columns behind. The wide table is walked through,
+/// and the narrow one looked into.
+pub(super) fn all_rows(more: &str) -> String {
+    format!(
+        "{} FROM rows r CROSS JOIN standings s ON s.batch = r.batch AND s.row = r.row
+         LEFT JOIN events e ON e.seq = s.last WHERE r.batch = ?1 ORDER BY r.row",
+        columns(more)
+    )
+}
+
+fn columns(more: &str) -> String {
+    format!(
+        "SELECT r.row, r.line, coalesce(r.new_cells, r.cells), coalesce(r.new_order, r.admitted_order), r.notes,
+         {STATE}, r.batch{more}"
+    )
+}
 
 impl Ledger {
     /// All batches, oldest first.
@@ -123,8 +145,8 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE batch = ?1 AND row > ?2 ORDER BY row LIMIT ?3";
-        self.rows(clause, params![batch.0, after_row(after), limit])
+        let clause = "WHERE s.batch = ?1 AND s.row > ?2 ORDER BY s.row LIMIT ?3";
+        self.rows("", clause, params![batch.0, after_row(after), limit])
     }
 
     /// Up to `limit` rows of this account that `retry` may send again as they stand: ready ones, and those that
@@ -139,10 +161,11 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE batch = ?1 AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
-                      AND phase IN ('ready', 'failed') AND row > ?4 ORDER BY row LIMIT ?5";
+        let clause =
+            "WHERE s.batch = ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND s.phase IN ('ready', 'failed') AND s.row > ?4 ORDER BY s.row LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(clause, params![batch.0, kind, tag, after_row(after), limit])
+        self.rows("", clause, params![batch.0, kind, tag, after_row(after), limit])
     }
 
     /// One row.
@@ -150,7 +173,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn row(&self, batch: BatchId, row: RowNumber) -> Result<Option<StoredRow>, LedgerError> {
-        let found = self.rows("WHERE batch = ?1 AND row = ?2", params![batch.0, signed(row.0)])?;
+        let found = self.rows("", "WHERE s.batch = ?1 AND s.row = ?2", params![batch.0, signed(row.0)])?;
         Ok(found.into_iter().next())
     }
 
@@ -159,11 +182,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn row_by_txn(&self, id: &TransactionId) -> Result<Option<(BatchId, RowNumber)>, LedgerError> {
-        self.sql(|conn| {
-            let mut ask = conn.prepare_cached("SELECT batch, row FROM ids WHERE id = ?1")?;
-            ask.query_row([id.as_str()], |row| Ok((BatchId(row.get(0)?), RowNumber(unsigned(row.get(1)?)))))
-                .optional()
-        })
+        let found = self.ids.borrow_mut().find(&self.conn, &self.path, id.as_str())?;
+        Ok(found.map(|(batch, row)| (BatchId(batch), RowNumber(unsigned(row)))))
     }
 
     /// Everything that happened to a row, oldest first.
@@ -171,17 +191,17 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn history(&self, batch: BatchId, row: RowNumber) -> Result<Vec<(WallTime, Event)>, LedgerError> {
-        let sql = "SELECT at, body FROM events WHERE batch = ?1 AND row = ?2 ORDER BY seq";
-        let found: Vec<(i64, String)> =
-            self.list(sql, params![batch.0, signed(row.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut events = Vec::with_capacity(found.len());
-        for (at, body) in found {
-            match RowBody::parse(&body).map_err(|e| LedgerError::damaged(&self.path, e))? {
-                RowBody::Event(event) => events.push((WallTime(at), event)),
-                // The event that came of the corrected cells stands beside it.
-                RowBody::Corrected(_) => {}
+        let last = "SELECT last FROM standings WHERE batch = ?1 AND row = ?2";
+        let mut events = Vec::new();
+        self.snapshot(|ledger| {
+            for last in ledger.list(last, params![batch.0, signed(row.0)], |row| row.get(0))? {
+                ledger.each_past(last, |at, event| {
+                    events.push((at, event));
+                    Ok(())
+                })?;
             }
-        }
+            Ok::<_, LedgerError>(())
+        })?;
         Ok(events)
     }
 
@@ -194,17 +214,17 @@ impl Ledger {
         batch: BatchId,
         mut each: impl FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_of(batch, "WHERE batch = ?1 ORDER BY row", &mut each)
+        self.each_of(batch, &all_rows(""), &mut each)
     }
 
     pub(super) fn each_of<E: From<LedgerError>>(
         &self,
         batch: BatchId,
-        clause: &str,
+        text: &str,
         each: &mut dyn FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
-        let mut ask = self.conn.prepare(&format!("{ROW} {clause}")).map_err(sql)?;
+        let mut ask = self.conn.prepare(text).map_err(sql)?;
         let mut rows = ask.query([batch.0]).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
             each(Columns::of(row).map_err(sql)?.decode(&self.path)?)?;
@@ -223,7 +243,7 @@ impl Ledger {
         mut each: impl FnMut(&Columns<'_>) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
-        let mut ask = self.conn.prepare(&format!("{ROW} WHERE batch = ?1 ORDER BY row")).map_err(sql)?;
+        let mut ask = self.conn.prepare(&all_rows("")).map_err(sql)?;
         let mut rows = ask.query([batch.0]).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
             if each(&Columns::of(row).map_err(sql)?).is_break() {
@@ -278,8 +298,14 @@ impl Ledger {
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }
 
-    pub(super) fn rows(&self, clause: &str, values: impl Params) -> Result<Vec<StoredRow>, LedgerError> {
-        let found = self.list(&format!("{ROW} {clause}"), values, raw_row)?;
+    /// The rows of a clause, by way of this index; none: of the primary key.
+    pub(super) fn rows(
+        &self,
+        index: &str,
+        clause: &str,
+        values: impl Params,
+    ) -> Result<Vec<StoredRow>, LedgerError> {
+        let found = self.list(&format!("{} {clause}", rows_by(index)), values, raw_row)?;
         found.into_iter().map(|raw| raw.decode(&self.path)).collect()
     }
 
@@ -352,7 +378,7 @@ pub(super) struct RawRow {
     state: String,
 }
 
-/// Reads the columns of [`ROW`].
+/// Reads the columns of [`rows_by`].
 pub(super) fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
     Ok(RawRow {
         row: row.get(0)?,
@@ -372,7 +398,7 @@ impl RawRow {
     }
 }
 
-/// The columns of [`ROW`], where they stand.
+/// The columns of [`rows_by`], where they stand.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'r> {
     pub(super) row: i64,

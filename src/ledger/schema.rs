@@ -5,12 +5,17 @@ use rusqlite::Connection;
 /// "BtUp" in the header of the SQLite file: whose file it is.
 pub(super) const APPLICATION_ID: i64 = 0x4274_5570;
 
-/// The newest schema this program knows.
-pub(super) const SCHEMA: i64 = 1;
+/// The one schema this program reads and writes.
+pub(super) const SCHEMA: i64 = 2;
 
-/// Rows and events are facts: what was admitted and what happened is never changed. The rest of `rows` is a
-/// projection of it; `open` says of a phase that money may be under way. Cells are joined by NUL. `new_cells` and `new_order` are those of a corrected file.
-/// Every id ever intended stands in `ids`; every submit, with its number as it was then, in `submits`.
+/// Rows and events are facts: what was admitted and what happened is never changed. `standings` is a projection of
+/// them, narrow, because every event changes it: `last` is the last event of the row (its batch's admission, until
+/// there is another), whose `state` is where the row stands (that of an intent follows from the state before, and is
+/// not kept); `prev` leads from there back to the first; `unsettled` is 1 while money may be under way, 2 where it
+/// counts as never received, which gives way to an order that turns up. Cells are joined by NUL. `new_cells` and `new_order` are those of a
+/// corrected file. Every submit stands in `submits`, with its number as it was then. Ids that an intent names stand in
+/// it; `ids` finds them: those of all events up to `upto` that are in no part before, and as part 0 those of rows that
+/// were admitted with one.
 const TABLES: &str = "
 CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
 INSERT INTO head VALUES(1, 0, zeroblob(32));
@@ -20,24 +25,26 @@ CREATE TABLE batches(
   header TEXT NOT NULL, dialect TEXT NOT NULL, results_path TEXT NOT NULL, sandbox INTEGER NOT NULL,
   created_at INTEGER NOT NULL, rows INTEGER NOT NULL, cancelled_at INTEGER, run_seq INTEGER) STRICT;
 CREATE TABLE rows(
-  batch INTEGER NOT NULL REFERENCES batches(id), row INTEGER NOT NULL, line INTEGER NOT NULL,
+  batch INTEGER NOT NULL, row INTEGER NOT NULL, line INTEGER NOT NULL,
   cells BLOB NOT NULL, admitted_order TEXT, admitted_state TEXT NOT NULL, notes TEXT NOT NULL,
-  new_cells BLOB, new_order TEXT,
-  account INTEGER REFERENCES accounts(id), phone TEXT, goods TEXT, amount TEXT,
-  phase TEXT NOT NULL, open INTEGER NOT NULL, state TEXT NOT NULL, changed_at INTEGER NOT NULL,
+  new_cells BLOB, new_order TEXT, goods TEXT, amount TEXT,
   PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
-CREATE INDEX rows_ready ON rows(batch, account, row) WHERE phase = 'ready';
-CREATE INDEX rows_open ON rows(batch, row) WHERE open = 1;
-CREATE INDEX rows_phone ON rows(phone) WHERE phone IS NOT NULL;
+CREATE TABLE standings(
+  batch INTEGER NOT NULL, row INTEGER NOT NULL, account INTEGER, phone TEXT, phase TEXT NOT NULL,
+  unsettled INTEGER, changed_at INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
+CREATE INDEX standings_ready ON standings(batch, account, row) WHERE phase = 'ready';
+CREATE INDEX standings_unsettled ON standings(batch, row, unsettled) WHERE unsettled IS NOT NULL;
+CREATE INDEX standings_phone ON standings(phone) WHERE phone IS NOT NULL;
 CREATE TABLE events(
-  seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batches(id), row INTEGER, at INTEGER NOT NULL,
-  body TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
-CREATE INDEX events_row ON events(batch, row);
+  seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL, row INTEGER, prev INTEGER, at INTEGER NOT NULL,
+  body TEXT NOT NULL, hash BLOB NOT NULL, state TEXT) STRICT;
+CREATE INDEX events_batch ON events(batch, seq) WHERE row IS NULL;
 CREATE TABLE ids(
-  id TEXT PRIMARY KEY, batch INTEGER NOT NULL, row INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  upto INTEGER NOT NULL, id TEXT NOT NULL, batch INTEGER NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY(upto, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE submits(
-  account INTEGER NOT NULL REFERENCES accounts(id), at INTEGER NOT NULL, seq INTEGER NOT NULL,
-  tick INTEGER NOT NULL, boot INTEGER NOT NULL,
+  account INTEGER NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL, tick INTEGER NOT NULL, boot INTEGER NOT NULL,
   batch INTEGER NOT NULL, row INTEGER NOT NULL, phone TEXT NOT NULL,
   PRIMARY KEY(account, at, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE hints(
@@ -50,11 +57,6 @@ CREATE TRIGGER rows_stay BEFORE UPDATE OF batch, row, line, cells, admitted_orde
 CREATE TRIGGER rows_last BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'what was admitted stays'); END;
 ";
 
-/// Came after the first ledgers: [`complete`] gives it to them. Rows that count as never received are found by
-/// it.
-const ROWS_FAILED: &str =
-    "CREATE INDEX IF NOT EXISTS rows_failed ON rows(batch, row) WHERE phase = 'failed';";
-
 /// Whose file it is, by its header and tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Belongs {
@@ -62,6 +64,8 @@ pub(super) enum Belongs {
     Fresh,
     /// Ours, with the schema this program writes.
     Ours,
+    /// Ours, of an earlier program.
+    Older(i64),
     /// Ours, of a later program.
     Newer(i64),
     /// Another program's.
@@ -77,6 +81,7 @@ pub(super) fn belongs(conn: &Connection) -> rusqlite::Result<Belongs> {
         (0, 0, 0) => Belongs::Fresh,
         (APPLICATION_ID, SCHEMA, 1..) => Belongs::Ours,
         (APPLICATION_ID, newer, _) if newer > SCHEMA => Belongs::Newer(newer),
+        (APPLICATION_ID, older, 1..) if (1..SCHEMA).contains(&older) => Belongs::Older(older),
         _ => Belongs::Foreign,
     })
 }
@@ -86,14 +91,8 @@ pub(super) fn create(conn: &mut Connection) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     if belongs(&tx)? == Belongs::Fresh {
         tx.execute_batch(TABLES)?;
-        tx.execute_batch(ROWS_FAILED)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", SCHEMA)?;
     }
     tx.commit()
-}
-
-/// Adds what a ledger of an earlier program lacks.
-pub(super) fn complete(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(ROWS_FAILED)
 }

@@ -1,7 +1,7 @@
 //! A provider's statement beside the ledger: whose order an id is, and the lines put in the order of the rows.
 //! The ledger itself is only read.
 //!
-//! Our ids are found through the ledger's own index. The provider's ids, the lines and the findings go to a private
+//! Our ids are found as the ledger finds them. The provider's ids, the lines and the findings go to a private
 //! temporary database, which SQLite keeps on disk and takes away when it is closed: memory is bounded by its page
 //! cache, whatever the statement's length.
 
@@ -11,6 +11,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::record::{BatchId, signed, unsigned};
+use super::states::STATE;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, ProviderKind, RowNumber};
 use crate::lifecycle::StoredRow;
@@ -41,15 +42,21 @@ pub struct Owner {
     pub tag: String,
 }
 
-const OWNER: &str =
-    "SELECT i.batch, i.row, json_extract(coalesce(r.new_order, r.admitted_order), '$.provider'), a.tag
-     FROM ids i JOIN rows r ON r.batch = i.batch AND r.row = i.row JOIN accounts a ON a.id = r.account
-     WHERE i.id = ?1";
+const OWNER: &str = "SELECT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider'), a.tag
+     FROM standings s JOIN rows r ON r.batch = s.batch AND r.row = s.row JOIN accounts a ON a.id = s.account
+     WHERE s.batch = ?1 AND s.row = ?2";
 
-const REFS: &str = "SELECT coalesce(json_extract(state, '$.provider_ref'), ''),
-     coalesce(json_extract(state, '$.past'), ''), batch, row,
-     json_extract(coalesce(new_order, admitted_order), '$.provider')
-     FROM rows WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
+fn refs() -> String {
+    format!(
+        "SELECT coalesce(json_extract(state, '$.provider_ref'), ''), coalesce(json_extract(state, '$.past'), ''),
+         batch, row, provider FROM (
+           SELECT {STATE} AS state, s.batch, s.row,
+             json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS provider
+           FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+           LEFT JOIN events e ON e.seq = s.last
+           WHERE s.account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2))"
+    )
+}
 
 const TABLES: &str = "
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -65,8 +72,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn providers_of(&self, batch: BatchId) -> Result<Vec<BatchProvider>, LedgerError> {
-        let sql = "SELECT DISTINCT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS name,
-                   a.kind, a.tag FROM rows r JOIN accounts a ON a.id = r.account WHERE r.batch = ?1 ORDER BY name";
+        let sql =
+            "SELECT DISTINCT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS name,
+                   a.kind, a.tag FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+                   CROSS JOIN accounts a ON a.id = s.account WHERE s.batch = ?1 ORDER BY name";
         let found: Vec<(String, String, String)> =
             self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let provider = |(name, kind, tag): (String, String, String)| {
@@ -82,14 +91,17 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn owner_of(&self, id: &str) -> Result<Option<Owner>, LedgerError> {
+        let Some((batch, row)) = self.ids.borrow_mut().find(&self.conn, &self.path, id)? else {
+            return Ok(None);
+        };
         self.sql(|conn| {
             let mut ask = conn.prepare_cached(OWNER)?;
-            ask.query_row([id], |row| {
+            ask.query_row([batch, row], |found| {
                 Ok(Owner {
-                    batch: BatchId(row.get(0)?),
-                    row: RowNumber(unsigned(row.get(1)?)),
-                    provider: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                    tag: row.get(3)?,
+                    batch: BatchId(batch),
+                    row: RowNumber(unsigned(row)),
+                    provider: found.get::<_, Option<String>>(0)?.unwrap_or_default(),
+                    tag: found.get(1)?,
                 })
             })
             .optional()
@@ -127,7 +139,7 @@ impl Scratch {
     /// [`LedgerError`].
     pub fn index_refs(&mut self, ledger: &Ledger, account: &AccountId) -> Result<(), LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&ledger.path, &e);
-        let mut ask = ledger.conn.prepare(REFS).map_err(sql)?;
+        let mut ask = ledger.conn.prepare(&refs()).map_err(sql)?;
         let mut rows = ask.query(params![account.kind.as_str(), account.tag()]).map_err(sql)?;
         let insert = "INSERT OR IGNORE INTO refs VALUES(?1, ?2, ?3, ?4)";
         let mut put = self.conn.prepare(insert).map_err(|e| failed(&e))?;
@@ -274,9 +286,10 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE batch = ?1 AND row > ?2 AND json_extract(state, '$.id') IS NOT NULL
-                      ORDER BY row LIMIT ?3";
-        self.rows(clause, params![batch.0, after.map_or(-1, |row| signed(row.0)), limit])
+        let clause = format!(
+            "WHERE s.batch = ?1 AND s.row > ?2 AND json_extract({STATE}, '$.id') IS NOT NULL ORDER BY s.row LIMIT ?3"
+        );
+        self.rows("", &clause, params![batch.0, after.map_or(-1, |row| signed(row.0)), limit])
     }
 }
 

@@ -3,8 +3,9 @@
 
 use rusqlite::{CachedStatement, OptionalExtension, Row, params};
 
-use super::append::{amount_text, join_cells, phase_word};
+use super::append::{amount_text, join_cells, phase_word, unsettled};
 use super::chain::{AdmissionDigest, Hash, Link};
+use super::histories::PAST;
 use super::record::{BatchEvent, BatchId, RowBody, path_text, signed, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::{Order, RowNumber, WallTime};
@@ -78,8 +79,16 @@ impl VerifyReport {
 }
 
 const ROWS: &str = "SELECT r.row, r.line, r.cells, r.admitted_order, r.admitted_state, r.notes, r.new_cells,
-     r.new_order, a.kind, a.tag, r.phone, r.goods, r.amount, r.phase, r.open, r.state, r.changed_at
-     FROM rows r LEFT JOIN accounts a ON a.id = r.account WHERE r.batch = ?1 ORDER BY r.row";
+     r.new_order, a.kind, a.tag, s.phone, r.goods, r.amount, s.phase, s.unsettled, s.changed_at, s.last
+     FROM rows r LEFT JOIN standings s ON s.batch = r.batch AND s.row = r.row
+     LEFT JOIN accounts a ON a.id = s.account WHERE r.batch = ?1 ORDER BY r.row";
+
+/// Events that no row's standing leads to: those of rows that were never admitted, and those after the last that a
+/// standing names.
+const STRAYS: &str = "SELECT e.seq, e.row, r.row IS NULL FROM events e
+     LEFT JOIN rows r ON r.batch = e.batch AND r.row = e.row
+     LEFT JOIN standings s ON s.batch = e.batch AND s.row = e.row
+     WHERE e.batch = ?1 AND e.row IS NOT NULL AND e.seq > coalesce(s.last, 0) LIMIT 100";
 
 impl Ledger {
     /// Checks a batch against the chain of events, and the chain of the whole ledger against itself. It reads
@@ -95,23 +104,27 @@ impl Ledger {
                     report.add(Difference::File(found));
                 }
             }
-            ledger.verify_chain(&mut report)?;
-            let digest = ledger.verify_rows(batch, &mut report)?;
+            let of_rows = ledger.verify_chain(batch, &mut report)?;
+            let digest = ledger.verify_rows(batch, of_rows, &mut report)?;
             ledger.verify_batch(batch, &digest, &mut report)?;
             Ok(report)
         })
     }
 
-    fn verify_chain(&self, report: &mut VerifyReport) -> Result<(), LedgerError> {
+    /// Gives the number of events of the batch's rows.
+    fn verify_chain(&self, batch: BatchId, report: &mut VerifyReport) -> Result<u64, LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self
             .conn
-            .prepare("SELECT seq, batch, row, at, body, hash FROM events ORDER BY seq")
+            .prepare("SELECT seq, batch, row, prev, at, body, hash FROM events ORDER BY seq")
             .map_err(sql)?;
         let mut events = ask.query([]).map_err(sql)?;
         let (mut last, mut previous): (i64, Vec<u8>) = (0, vec![0; 32]);
+        let mut of_rows: u64 = 0;
         while let Some(event) = events.next().map_err(sql)? {
             let (seq, computed, stored) = rehash(event, &previous).map_err(sql)?;
+            let of: (i64, Option<i64>) = (event.get(1).map_err(sql)?, event.get(2).map_err(sql)?);
+            of_rows = of_rows.saturating_add(u64::from(of.0 == batch.0 && of.1.is_some()));
             if seq != last.saturating_add(1) || computed.as_slice() != stored {
                 report.add(Difference::Chain { seq: unsigned(seq) });
             }
@@ -125,67 +138,115 @@ impl Ledger {
         if recorded != last || hash != previous {
             report.add(Difference::End { found: unsigned(last), recorded: unsigned(recorded) });
         }
-        Ok(())
+        Ok(of_rows)
     }
 
     /// Rebuilds every row; gives the digest of what was admitted.
-    fn verify_rows(&self, batch: BatchId, report: &mut VerifyReport) -> Result<String, LedgerError> {
+    fn verify_rows(
+        &self,
+        batch: BatchId,
+        of_rows: u64,
+        report: &mut VerifyReport,
+    ) -> Result<String, LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let info = self.batch(batch)?;
+        let admitted = "SELECT min(seq) FROM events WHERE batch = ?1 AND row IS NULL";
+        let admitted: Option<i64> = self.sql(|conn| conn.query_row(admitted, [batch.0], |row| row.get(0)))?;
+        let admitted = (admitted.unwrap_or_default(), info.created_at);
         let mut digest = AdmissionDigest::of_batch(&info.name, &info.file_sha256, &info.header, info.sandbox);
         let mut ask = self.conn.prepare(ROWS).map_err(sql)?;
         let mut rows = ask.query([batch.0]).map_err(sql)?;
+        let (mut reached, mut wrong): (u64, bool) = (0, false);
         while let Some(row) = rows.next().map_err(sql)? {
             let stored = Stored::read(row).map_err(sql)?;
             let cells = String::from_utf8_lossy(&stored.cells);
             let order = stored.admitted_order.as_deref().unwrap_or_default();
             digest.add(stored.row, stored.line, [&cells, order, &stored.admitted_state, &stored.notes]);
             report.rows = report.rows.saturating_add(1);
-            if let Err(what) = self.verify_row(batch, &stored, info.created_at)? {
-                report.add(Difference::Row { row: RowNumber(unsigned(stored.row)), what });
+            match self.verify_row(batch, &stored, admitted)? {
+                Ok(events) => reached = reached.saturating_add(events),
+                Err(what) => {
+                    wrong = true;
+                    report.add(Difference::Row { row: RowNumber(unsigned(stored.row)), what });
+                }
             }
         }
-        let strays =
-            "SELECT DISTINCT e.row FROM events e LEFT JOIN rows r ON r.batch = e.batch AND r.row = e.row
-                      WHERE e.batch = ?1 AND e.row IS NOT NULL AND r.row IS NULL LIMIT 100";
-        for row in self.list(strays, [batch.0], |row| row.get(0))? {
-            let what = "it has events but was never admitted".to_owned();
+        let strays: Vec<(i64, i64, bool)> =
+            self.list(STRAYS, [batch.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for (seq, row, unknown) in strays {
+            wrong = true;
+            let what = if unknown {
+                "it has events but was never admitted".to_owned()
+            } else {
+                format!("it does not stand after its event {seq}")
+            };
             report.add(Difference::Row { row: RowNumber(unsigned(row)), what });
+        }
+        // Each row's events lead from its last one to the admission, so what is of no row is missing in the sum.
+        if !wrong && reached != of_rows {
+            report.add(Difference::Batch("events of rows"));
         }
         Ok(digest.finish())
     }
 
-    /// The inner error says what differs.
+    /// Gives the number of its events; the inner error says what differs.
     fn verify_row(
         &self,
         batch: BatchId,
         stored: &Stored,
-        admitted_at: WallTime,
-    ) -> Result<Result<(), String>, LedgerError> {
+        (admission, at): (i64, WallTime),
+    ) -> Result<Result<u64, String>, LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
-        let mut rebuilt = match Rebuilt::admitted(stored, admitted_at) {
+        let mut rebuilt = match Rebuilt::admitted(stored, at) {
             Ok(rebuilt) => rebuilt,
             Err(what) => return Ok(Err(what)),
         };
-        let events = "SELECT seq, at, body FROM events WHERE batch = ?1 AND row = ?2 ORDER BY seq";
-        let mut ask: CachedStatement<'_> = self.conn.prepare_cached(events).map_err(sql)?;
-        let mut events = ask.query(params![batch.0, stored.row]).map_err(sql)?;
-        while let Some(event) = events.next().map_err(sql)? {
-            let (seq, at, body) = triple(event).map_err(sql)?;
-            match rebuilt.take(WallTime(at), &body) {
-                Ok(None) => {}
-                Ok(Some(intent)) => {
-                    if !self.knows_submit(batch, stored.row, &rebuilt, &intent, (seq, at))? {
-                        return Ok(Err(format!("the submit of event {seq} is not listed")));
-                    }
+        let Some(last) = stored.stands.as_ref().map(|stands| stands.last) else {
+            return Ok(Err("where it stands is missing".to_owned()));
+        };
+        let mut ask: CachedStatement<'_> = self.conn.prepare_cached(PAST).map_err(sql)?;
+        let mut past = ask.query([last]).map_err(sql)?;
+        let (mut count, mut first): (u64, Option<i64>) = (0, None);
+        while let Some(event) = past.next().map_err(sql)? {
+            let event = Past::read(event).map_err(sql)?;
+            let seq = event.seq;
+            if first.is_none() {
+                first = Some(seq);
+                if seq != admission || event.row.is_some() {
+                    break;
                 }
+                continue;
+            }
+            if (event.batch, event.row) != (batch.0, Some(stored.row)) {
+                return Ok(Err(format!("event {seq}, which its events lead to, is of another row")));
+            }
+            count = count.saturating_add(1);
+            let intent = match rebuilt.take(WallTime(event.at), &event.body) {
+                Ok(intent) => intent,
                 Err(what) => return Ok(Err(format!("event {seq}: {what}"))),
+            };
+            let kept = event.state.as_deref().map(serde_json::from_str::<TopUp>);
+            let as_rebuilt = match (kept, &intent) {
+                (None, Some(_)) => true,
+                (Some(Ok(kept)), None) => kept == rebuilt.state,
+                (Some(_) | None, _) => false,
+            };
+            if !as_rebuilt {
+                return Ok(Err(format!("the state after event {seq} is not what its events say")));
+            }
+            if let Some(intent) = intent
+                && !self.knows_submit(batch, stored.row, &rebuilt, &intent, (seq, event.at))?
+            {
+                return Ok(Err(format!("the submit of event {seq} is not listed")));
             }
         }
-        Ok(rebuilt.compare(stored))
+        if first != Some(admission) {
+            return Ok(Err("its events do not lead back to its admission".to_owned()));
+        }
+        Ok(rebuilt.compare(stored).map(|()| count))
     }
 
-    /// Whether an intent's id and submit stand in their tables.
+    /// Whether an intent's id is found and its submit listed.
     fn knows_submit(
         &self,
         batch: BatchId,
@@ -195,14 +256,15 @@ impl Ledger {
         (seq, at): (i64, i64),
     ) -> Result<bool, LedgerError> {
         let Some(order) = &rebuilt.order else { return Ok(false) };
-        let bound = self.row_by_txn(&intent.id)? == Some((batch, RowNumber(unsigned(row))));
+        let id = (seq, intent.id.as_str());
+        let found = self.ids.borrow_mut().leads(&self.conn, &self.path, id, (batch.0, row))?;
         let sql = "SELECT phone FROM submits WHERE at = ?3 AND seq = ?4 AND batch = ?5 AND row = ?6
                    AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
         let (kind, tag) = (order.account.kind.as_str(), order.account.tag());
         let values = params![kind, tag, at, seq, batch.0, row];
         let phone: Option<String> =
             self.sql(|conn| conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional())?;
-        Ok(bound && phone.as_deref() == Some(order.phone.digits()))
+        Ok(found && phone.as_deref() == Some(order.phone.digits()))
     }
 
     fn verify_batch(
@@ -255,10 +317,33 @@ fn triple(row: &Row<'_>) -> rusqlite::Result<(i64, i64, String)> {
 
 /// An event's number, the hash it should have, and the one it has.
 fn rehash(event: &Row<'_>, previous: &[u8]) -> rusqlite::Result<(i64, Hash, Vec<u8>)> {
-    let body: String = event.get(4)?;
-    let (seq, batch, row, at) = (event.get(0)?, event.get(1)?, event.get(2)?, event.get(3)?);
-    let link = Link { seq, batch, row, at, body: &body };
-    Ok((seq, link.hash(previous), event.get(5)?))
+    let (seq, batch, row, prev, at) =
+        (event.get(0)?, event.get(1)?, event.get(2)?, event.get(3)?, event.get(4)?);
+    let link = Link { seq, batch, row, prev, at, body: event.get_ref(5)?.as_str()? };
+    Ok((seq, link.hash(previous), event.get(6)?))
+}
+
+/// An event of a row, as [`PAST`] gives it.
+struct Past {
+    seq: i64,
+    batch: i64,
+    row: Option<i64>,
+    at: i64,
+    body: String,
+    state: Option<String>,
+}
+
+impl Past {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            batch: row.get(1)?,
+            row: row.get(2)?,
+            at: row.get(3)?,
+            body: row.get(4)?,
+            state: row.get(5)?,
+        })
+    }
 }
 
 /// A row's columns, as they are stored.
@@ -273,14 +358,25 @@ struct Stored {
     new_order: Option<String>,
     /// Kind and tag of the account, number, goods, amount.
     found_by: [Option<String>; 5],
+    stands: Option<Stands>,
+}
+
+/// Where a row stands, as it is stored.
+struct Stands {
     phase: String,
-    open: bool,
-    state: String,
+    unsettled: Option<i64>,
     changed_at: i64,
+    last: i64,
 }
 
 impl Stored {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let stands = match row.get(16)? {
+            Some(last) => {
+                Some(Stands { phase: row.get(13)?, unsettled: row.get(14)?, changed_at: row.get(15)?, last })
+            }
+            None => None,
+        };
         Ok(Self {
             row: row.get(0)?,
             line: row.get(1)?,
@@ -291,10 +387,7 @@ impl Stored {
             new_cells: row.get(6)?,
             new_order: row.get(7)?,
             found_by: [row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?],
-            phase: row.get(13)?,
-            open: row.get(14)?,
-            state: row.get(15)?,
-            changed_at: row.get(16)?,
+            stands,
         })
     }
 }
@@ -367,20 +460,19 @@ impl Rebuilt {
             order.map(|o| o.goods.canonical()),
             order.and_then(amount_text),
         ];
-        let state = serde_json::from_str::<TopUp>(&stored.state).ok();
         let new_order: Option<Order> =
             stored.new_order.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let order_stays = if self.readmitted { new_order == self.order } else { stored.new_order.is_none() };
+        let (phase, stands) = (self.state.phase, stored.stands.as_ref());
         let same = [
-            ("state", state.as_ref() == Some(&self.state)),
             (
                 "phase",
-                stored.phase == phase_word(self.state.phase) && stored.open == self.state.phase.is_open(),
+                stands.is_some_and(|s| s.phase == phase_word(phase) && s.unsettled == unsettled(&self.state)),
             ),
             ("order", order_stays),
             ("number, product, amount or account", found_by == stored.found_by),
             ("cells", self.new_cells.as_deref().map(str::as_bytes) == stored.new_cells.as_deref()),
-            ("time of change", stored.changed_at == self.changed_at.0),
+            ("time of change", stands.is_some_and(|s| s.changed_at == self.changed_at.0)),
         ];
         let wrong: Vec<&str> = same.iter().filter(|(_, same)| !same).map(|(what, _)| *what).collect();
         if wrong.is_empty() { Ok(()) } else { Err(format!("not what its events say: {}", wrong.join(", "))) }

@@ -11,6 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::append::{Appender, Intended};
+use super::ids::{UNSORTED_MAX, last_sorted, sort_in};
+use super::standing::Known;
 use super::{Ledger, LedgerError, Record};
 use crate::lifecycle::Receipt;
 
@@ -48,7 +50,7 @@ impl Writer {
 
     fn over(ledger: Ledger) -> Result<Self, LedgerError> {
         let (queue, requests) = sync_channel(QUEUE_MAX);
-        let Ledger { conn, path } = ledger;
+        let Ledger { conn, path, .. } = ledger;
         let at = path.clone();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -124,12 +126,13 @@ impl Future for Commit {
 
 fn serve(mut conn: Connection, path: &Path, requests: &Receiver<Request>) {
     let mut broken: Option<LedgerError> = None;
+    let mut known = Known::default();
     while let Ok(first) = requests.recv() {
         let mut group = vec![first];
         group.extend(requests.try_iter().take(GROUP_MAX - 1));
         let committed = match &broken {
             Some(error) => Err(error.clone()),
-            None => commit(&mut conn, path, &group),
+            None => commit(&mut conn, path, &mut known, &group),
         };
         match committed {
             Ok(intended) => {
@@ -137,6 +140,7 @@ fn serve(mut conn: Connection, path: &Path, requests: &Receiver<Request>) {
                     // Whoever dropped the commit finds the intent in the ledger at the next start.
                     let _ = request.answer.send(Ok(intended.into_iter().map(receipt).collect()));
                 }
+                broken = sort_ids(&mut conn, path, &mut known, UNSORTED_MAX).err();
             }
             Err(error) => {
                 for request in group {
@@ -148,6 +152,17 @@ fn serve(mut conn: Connection, path: &Path, requests: &Receiver<Request>) {
     }
 }
 
+/// Sorts the ids in once more than `most` events are behind the last that were.
+fn sort_ids(conn: &mut Connection, path: &Path, known: &mut Known, most: i64) -> Result<(), LedgerError> {
+    let sorted = match known.sorted {
+        Some(sorted) => sorted,
+        None => last_sorted(conn).map_err(|e| LedgerError::of_sqlite(path, &e))?,
+    };
+    let many = known.head().saturating_sub(sorted) > most;
+    known.sorted = Some(if many { sort_in(conn, path)? } else { sorted });
+    Ok(())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place: called after the commit of the intent returned"
@@ -157,10 +172,15 @@ fn receipt((row, id): Intended) -> Receipt {
 }
 
 /// One transaction over all of them. Returns after the commit did.
-fn commit(conn: &mut Connection, path: &Path, group: &[Request]) -> Result<Vec<Vec<Intended>>, LedgerError> {
+fn commit(
+    conn: &mut Connection,
+    path: &Path,
+    known: &mut Known,
+    group: &[Request],
+) -> Result<Vec<Vec<Intended>>, LedgerError> {
     let sql = |e: rusqlite::Error| LedgerError::of_sqlite(path, &e);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-    let mut appender = Appender::begin(&tx, path)?;
+    let mut appender = Appender::begin(&tx, path, known)?;
     let mut intended = Vec::with_capacity(group.len());
     for request in group {
         intended.push(appender.record(&request.record)?);
@@ -171,7 +191,7 @@ fn commit(conn: &mut Connection, path: &Path, group: &[Request]) -> Result<Vec<V
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::{
         AccountId, Attempt, BatchName, Country, Currency, Goods, Now, Order, PhoneNumber, ProviderKind,
@@ -181,15 +201,15 @@ mod tests {
     use crate::lifecycle::{Entry, Event, Intent, Phase, TopUp};
     use crate::report::OutputDialect;
 
-    fn account() -> AccountId {
+    pub(in crate::ledger) fn account() -> AccountId {
         AccountId::new(ProviderKind::ConnectTopup, "demo")
     }
 
-    fn name() -> BatchName {
+    pub(in crate::ledger) fn name() -> BatchName {
         BatchName::parse("pay-0a1b2c3d").unwrap()
     }
 
-    fn row(number: u64) -> AdmittedRow {
+    pub(in crate::ledger) fn row(number: u64) -> AdmittedRow {
         let order = Order {
             row: RowNumber(number),
             provider: "vietnam".to_owned(),
@@ -212,9 +232,13 @@ mod tests {
         }
     }
 
-    fn filled(path: &Path) -> BatchId {
-        let batch = NewBatch {
-            name: name(),
+    pub(in crate::ledger) fn filled(path: &Path) -> BatchId {
+        Ledger::open(path).unwrap().admit(&batch(name()), (1..=50).map(|n| Ok::<_, ()>(row(n)))).unwrap()
+    }
+
+    pub(in crate::ledger) fn batch(name: BatchName) -> NewBatch {
+        NewBatch {
+            name,
             file_sha256: [0; 32],
             source: "pay.csv".into(),
             header: vec!["phone".to_owned()],
@@ -222,11 +246,10 @@ mod tests {
             results_path: "pay.results.csv".into(),
             sandbox: false,
             at: WallTime(0),
-        };
-        Ledger::open(path).unwrap().admit(&batch, (1..=50).map(|n| Ok::<_, ()>(row(n)))).unwrap()
+        }
     }
 
-    fn intent(batch: BatchId, number: u64) -> Record {
+    pub(in crate::ledger) fn intent(batch: BatchId, number: u64) -> Record {
         let row = RowNumber(number);
         let id = TransactionId::derive(&account(), &name(), row, Attempt(1));
         let intent = Intent {
@@ -284,7 +307,7 @@ mod tests {
         let mut conn = Ledger::open(&path).unwrap().conn;
         let request = |record| Request { record, answer: oneshot::channel().0 };
         let group = [intent(batch, 1), intent(batch, 2), intent(batch, 999)].map(request);
-        let failed = commit(&mut conn, &path, &group).unwrap_err();
+        let failed = commit(&mut conn, &path, &mut Known::default(), &group).unwrap_err();
         assert_eq!(failed, LedgerError::NoSuchRow { row: RowNumber(999) });
         let ledger = Ledger::open_read(&path).unwrap();
         for number in [1, 2] {
@@ -293,7 +316,14 @@ mod tests {
         }
         assert_eq!(ledger.row_by_txn(intent(batch, 1).entries[0].state.id.as_ref().unwrap()).unwrap(), None);
         let group = [intent(batch, 1), intent(batch, 2)].map(request);
-        assert_eq!(commit(&mut conn, &path, &group).unwrap().iter().map(Vec::len).sum::<usize>(), 2);
+        assert_eq!(
+            commit(&mut conn, &path, &mut Known::default(), &group)
+                .unwrap()
+                .iter()
+                .map(Vec::len)
+                .sum::<usize>(),
+            2
+        );
     }
 
     #[test]
@@ -302,9 +332,81 @@ mod tests {
         let path = folder.path().join("ledger.db");
         let batch = filled(&path);
         let ledger = Ledger::open(&path).unwrap();
-        ledger.sql(|conn| conn.execute("UPDATE rows SET phase = 'unknown' WHERE row = 1", [])).unwrap();
+        ledger.sql(|conn| conn.execute("UPDATE standings SET phase = 'unknown' WHERE row = 1", [])).unwrap();
         let refused = Writer::over(ledger).unwrap().append(intent(batch, 1)).wait().unwrap_err();
         assert_eq!(refused, LedgerError::NotReady { row: RowNumber(1) });
+    }
+
+    #[test]
+    fn ids_are_sorted_in_once_many_events_are_behind_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let batch = filled(&path);
+        let mut conn = Ledger::open(&path).unwrap().conn;
+        let mut known = Known::default();
+        let mut parts = Vec::new();
+        for number in 1..=10 {
+            let request = Request { record: intent(batch, number), answer: oneshot::channel().0 };
+            commit(&mut conn, &path, &mut known, &[request]).unwrap();
+            sort_ids(&mut conn, &path, &mut known, 4).unwrap();
+            parts.push(last_sorted(&conn).unwrap());
+        }
+        // The admission is event 1, so the fourth intent is event 5.
+        assert_eq!(parts, [0, 0, 0, 5, 5, 5, 5, 5, 10, 10]);
+        assert!(Ledger::open_read(&path).unwrap().verify(batch).unwrap().is_clean());
+    }
+
+    #[test]
+    fn what_a_writer_remembers_is_forgotten_when_another_process_appends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let batch = filled(&path);
+        let writer = Writer::start(&path).unwrap();
+        // Rows behind these are read ahead.
+        for number in [1, 2] {
+            writer.append(intent(batch, number)).wait().unwrap();
+        }
+        let gone = BatchEvent::Cancelled { note: String::new(), user: String::new() };
+        let cancelled = Record { batch, batch_events: vec![(WallTime(3), gone)], entries: Vec::new() };
+        Writer::start(&path).unwrap().append(cancelled).wait().unwrap();
+        let refused = writer.append(intent(batch, 3)).wait().unwrap_err();
+        assert_eq!(refused, LedgerError::NotReady { row: RowNumber(3) });
+    }
+
+    #[test]
+    fn of_many_events_committed_together_each_is_there_and_follows_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let batch = filled(&path);
+        let mut conn = Ledger::open(&path).unwrap().conn;
+        let mut entries: Vec<Entry> = (1..=21).flat_map(|n| intent(batch, n).entries).collect();
+        let back = |entry: &Entry| {
+            let mut state = entry.state.clone();
+            let event = Event::NotSent { fault: crate::domain::NetFault::Withdrawn };
+            state.apply(&event, WallTime(2)).unwrap();
+            Entry { row: entry.row, event, at: WallTime(2), state }
+        };
+        let answers: Vec<Entry> = entries.iter().rev().map(back).collect();
+        entries.extend(answers);
+        let cells = BatchEvent::Corrected { row: RowNumber(21), cells: vec!["x".to_owned()] };
+        let records = [
+            Record { batch, batch_events: Vec::new(), entries },
+            // Its state is that of an event which waits to be inserted.
+            Record { batch, batch_events: vec![(WallTime(3), cells)], entries: Vec::new() },
+        ];
+        let group = records.map(|record| Request { record, answer: oneshot::channel().0 });
+        let intended = commit(&mut conn, &path, &mut Known::default(), &group).unwrap();
+        assert_eq!(intended.iter().map(Vec::len).collect::<Vec<_>>(), [21, 0]);
+        let ledger = Ledger::open_read(&path).unwrap();
+        let report = ledger.verify(batch).unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(report.events, 44);
+        for number in 1..=21 {
+            let history = ledger.history(batch, RowNumber(number)).unwrap();
+            let names: Vec<_> = history.iter().map(|(_, event)| event.name()).collect();
+            assert_eq!(names, ["intent", "not_sent"], "row {number}");
+        }
+        assert_eq!(ledger.row(batch, RowNumber(21)).unwrap().unwrap().cells, ["x"]);
     }
 
     #[test]

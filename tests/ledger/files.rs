@@ -68,6 +68,22 @@ fn a_ledger_of_a_later_program_is_left_as_it_is() {
 }
 
 #[test]
+fn a_ledger_of_an_earlier_program_is_left_as_it_is() {
+    let fixture = Fixture::new();
+    raw(&fixture.path).pragma_update(None, "user_version", 1).unwrap();
+    raw(&fixture.path).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let before = fs::read(&fixture.path).unwrap();
+    for refused in [Ledger::open(&fixture.path), Ledger::open_read(&fixture.path)] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, LedgerError::Older { found: 1, known: 2, .. }), "{error}");
+        let told = error.to_string();
+        assert!(told.contains("finish its batches with the program that wrote it"), "{told}");
+        assert!(told.contains("schema 1") && told.contains("ledger.db"), "{told}");
+    }
+    assert_eq!(fs::read(&fixture.path).unwrap(), before);
+}
+
+#[test]
 fn a_damaged_file_is_an_error_that_says_what_to_do() {
     let fixture = Fixture::new();
     raw(&fixture.path).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();

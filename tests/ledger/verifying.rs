@@ -61,18 +61,20 @@ fn a_changed_byte_in_an_event_is_found() {
 #[test]
 fn a_changed_byte_in_a_row_is_found() {
     let projection = [
-        "state = replace(state, '\"submits\":1', '\"submits\":2')",
-        "phase = 'failed'",
-        "open = 1",
-        "phone = '84999999999'",
-        "amount = '1'",
-        "account = NULL",
-        "changed_at = 0",
-        "new_cells = x'78'",
-        "new_order = admitted_order",
+        "UPDATE events SET state = replace(state, '\"submits\":1', '\"submits\":2') WHERE row = 1",
+        "UPDATE events SET state = NULL WHERE row = 1",
+        "UPDATE standings SET phase = 'failed' WHERE row = 1",
+        "UPDATE standings SET unsettled = 1 WHERE row = 1",
+        "UPDATE standings SET phone = '84999999999' WHERE row = 1",
+        "UPDATE standings SET account = NULL WHERE row = 1",
+        "UPDATE standings SET changed_at = 0 WHERE row = 1",
+        "DELETE FROM standings WHERE row = 1",
+        "UPDATE rows SET amount = '1' WHERE row = 1",
+        "UPDATE rows SET new_cells = x'78' WHERE row = 1",
+        "UPDATE rows SET new_order = admitted_order WHERE row = 1",
     ];
     for change in projection {
-        let report = verify_after(&format!("UPDATE rows SET {change} WHERE row = 1"));
+        let report = verify_after(change);
         assert_eq!(row(&report), Some(1), "{change}: {report:?}");
     }
     let admission = [
@@ -90,9 +92,37 @@ fn a_changed_byte_in_a_row_is_found() {
     }
 }
 
+/// Events of rows 1 and 2 are 3 to 6; 1 is the admission.
 #[test]
-fn a_lost_id_a_lost_submit_and_a_lifted_cancellation_are_found() {
-    for sql in ["DELETE FROM ids", "DELETE FROM submits", "UPDATE submits SET phone = '84999999999'"] {
+fn a_row_that_stands_elsewhere_than_after_its_last_event_is_found() {
+    let damages = [
+        // Back to where it truly stood once.
+        ("UPDATE standings SET last = 3, phase = 'sending', unsettled = 1 WHERE row = 1", 1),
+        (
+            "UPDATE standings SET last = 1, phase = 'ready', unsettled = NULL, changed_at = 1000 WHERE row = 1",
+            1,
+        ),
+        // Where another row stands.
+        ("UPDATE standings SET last = 4 WHERE row = 2", 2),
+        // Nowhere, or before its admission.
+        ("UPDATE standings SET last = 99 WHERE row = 2", 2),
+        ("UPDATE standings SET last = 2 WHERE row = 3", 3),
+        // Past an event of its own, past the admission, or in a circle.
+        ("UPDATE events SET prev = 1 WHERE seq = 6", 2),
+        ("UPDATE events SET prev = NULL WHERE seq = 5", 2),
+        ("UPDATE events SET prev = 6 WHERE seq = 5", 2),
+    ];
+    for (sql, number) in damages {
+        let report = verify_after(sql);
+        assert_eq!(row(&report), Some(number), "{sql}: {report:?}");
+        let breaks = report.differences.iter().any(|d| matches!(d, Difference::Chain { .. }));
+        assert_eq!(breaks, sql.contains("events"), "{sql}: {report:?}");
+    }
+}
+
+#[test]
+fn a_lost_submit_and_a_lifted_cancellation_are_found() {
+    for sql in ["DELETE FROM submits", "UPDATE submits SET phone = '84999999999'"] {
         assert_eq!(row(&verify_after(sql)), Some(1), "{sql}");
     }
     let report = verify_after("UPDATE batches SET cancelled_at = NULL");
@@ -114,7 +144,7 @@ fn facts_cannot_be_changed_through_sql() {
         let refused = conn.execute_batch(sql).unwrap_err().to_string();
         assert!(refused.contains("append-only") || refused.contains("admitted stays"), "{sql}: {refused}");
     }
-    conn.execute_batch("UPDATE rows SET phase = 'ready' WHERE row = 1").unwrap();
+    conn.execute_batch("UPDATE standings SET phase = 'ready' WHERE row = 1").unwrap();
     assert!(fixture.reader().row(fixture.batch, RowNumber(1)).unwrap().is_some());
 }
 
@@ -124,7 +154,7 @@ fn a_thousand_differences_are_counted_not_listed() {
     let mut ledger = fixture.ledger();
     let many = (1..=300).map(crate::fixture::admitted);
     let batch = crate::fixture::admit(&mut ledger, &crate::fixture::new_batch("many-11112222"), many);
-    raw(&fixture.path).execute_batch("UPDATE rows SET changed_at = 5").unwrap();
+    raw(&fixture.path).execute_batch("UPDATE standings SET changed_at = 5").unwrap();
     let report = ledger.verify(batch).unwrap();
     assert_eq!((report.differences.len(), report.more, report.rows), (100, 200, 300));
 }
