@@ -99,6 +99,12 @@ impl Lane {
         Self { kind, submit: Rate::new(submit), query: Rate::new(query) }
     }
 
+    /// Whether every row is looked up first, under a limit that is narrower than that of the submits.
+    pub fn looks_are_narrower(self) -> bool {
+        let minute = 60_000_000;
+        self.kind != Kind::ConnectTopup && self.query.allowed(minute) < self.submit.allowed(minute)
+    }
+
     /// Rows that keep it busy for so long, as both of its limits have it.
     pub fn rows(self, seconds: u64) -> u64 {
         let span = i64::try_from(seconds * 1_000_000).unwrap();

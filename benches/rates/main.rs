@@ -4,7 +4,8 @@
 //! machine; submits are read from its ledger, arrivals from the provider.
 //!
 //! `cargo bench --bench rates`. Variables: `RATES_SECONDS` (how long each provider is kept busy, 30),
-//! `RATES_LATENCY` (milliseconds, 20), `RATES_ROUNDS` (numbers of the rounds, comma separated).
+//! `RATES_LATENCY` (milliseconds, 20), `RATES_ROUNDS` (numbers of the rounds, comma separated), `RATES_DETAIL`
+//! (requests of each second, and the longest gaps).
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on stops")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![expect(clippy::as_conversions, clippy::float_arithmetic, reason = "figures for people, no money")]
