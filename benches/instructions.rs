@@ -16,6 +16,9 @@ use std::process::{Command, ExitCode};
 /// Tenths of a percent that a part may take more than recorded.
 const MORE_MAX: i128 = 50;
 
+/// Records anew.
+const AGAIN: &str = "BENCH_RECORD=1 cargo bench --bench instructions";
+
 /// Runs of a part that are counted, beside as many that are not: the difference is free of its setting up.
 const RUNS: u64 = 2;
 
@@ -52,7 +55,7 @@ fn count() -> ExitCode {
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let recorded: BTreeMap<&str, u64> = text.lines().filter_map(recorded).collect();
     let mut wrong = if records { Vec::new() } else { strays(&text) };
-    let mut fresh = String::new();
+    let (mut fresh, mut stale) = (String::new(), false);
     println!("instructions of {} turns of each part, and the change against {}", pure::TIMES, path.display());
     for (place, (name, _)) in pure::PARTS.iter().enumerate() {
         let count = (counted(place, 2 * RUNS) - counted(place, RUNS)) / RUNS;
@@ -71,20 +74,24 @@ fn count() -> ExitCode {
             wrong
                 .push(format!("{name}: {told} instructions, over the {} % that are let pass", MORE_MAX / 10));
         }
+        stale |= change < -MORE_MAX;
     }
     if records {
         std::fs::write(&path, fresh).unwrap();
         println!("recorded in {}", path.display());
         return ExitCode::SUCCESS;
     }
+    println!();
+    if stale {
+        println!("The record is behind what was gained, which would hide a loss. To record anew: {AGAIN}");
+    }
     if wrong.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!();
     for what in wrong {
         println!("FAILED  {what}");
     }
-    println!("If that is meant to be so: BENCH_RECORD=1 cargo bench --bench instructions");
+    println!("If that is meant to be so: {AGAIN}");
     ExitCode::FAILURE
 }
 
