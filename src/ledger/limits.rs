@@ -62,15 +62,15 @@ impl Ledger {
         account: &AccountId,
         since: WallTime,
     ) -> Result<Vec<RecentSubmit>, LedgerError> {
-        let sql = "SELECT s.at, s.tick, s.boot, r.state FROM submits s JOIN rows r ON r.batch = s.batch AND r.row = s.row
-                   WHERE s.account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND s.at >= ?3
-                   ORDER BY s.at, s.seq";
+        let sql = "SELECT at, tick, boot, batch, row FROM submits
+                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3 ORDER BY at, seq";
         let values = params![account.kind.as_str(), account.tag(), since.0];
-        let found = self.list(sql, values, |row| Ok((now_of(row, 0)?, row.get::<_, String>(3)?)))?;
-        let submit = |(intended, state): (Now, String)| {
-            let state: TopUp = serde_json::from_str(&state)
-                .map_err(|_| LedgerError::damaged(&self.path, "a row's state cannot be read"))?;
-            Ok(RecentSubmit { intended, over: over_of(&state, intended) })
+        let found = self.list(sql, values, |row| {
+            Ok((now_of(row, 0)?, BatchId(row.get(3)?), RowNumber(unsigned(row.get(4)?))))
+        })?;
+        let submit = |(intended, batch, row): (Now, BatchId, RowNumber)| {
+            let over = self.row(batch, row)?.and_then(|row| over_of(&row.state, intended));
+            Ok(RecentSubmit { intended, over })
         };
         found.into_iter().map(submit).collect()
     }
