@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::limiter::Limiter;
 use super::numbers::Numbers;
 use super::submit::INTENT_MAX;
-use super::types::{LaneConfig, LaneStart, LaneStats};
+use super::types::{LaneConfig, LaneStart, LaneStats, PastSubmit};
 use crate::domain::{Catalogue, Halt, Now, RowNumber, Status, Tick};
 
 /// How far the rows of one kind are read from the ledger.
@@ -36,6 +36,12 @@ pub(super) enum Preflight {
     UnderWay(u32),
     /// Answered intact.
     Done,
+}
+
+/// How long ago a submit left at the least: it left at most [`INTENT_MAX`] after its intent, and before it was put
+/// down what came of it.
+fn least_age(submit: &PastSubmit) -> Duration {
+    submit.intended.saturating_sub(INTENT_MAX).max(submit.over.unwrap_or_default())
 }
 
 #[derive(Debug)]
@@ -112,12 +118,16 @@ impl Lane {
             numbers.space(digits, now.tick.after(left));
         }
         let preflight = if start.preflight.is_some() { Preflight::Done } else { Preflight::Due(now.tick, 0) };
-        // What is known is when they were decided; each may have left a little later.
-        let recent: Vec<Duration> =
-            start.recent_submits.iter().map(|age| age.saturating_sub(INTENT_MAX)).collect();
+        let recent: Vec<Duration> = start.recent_submits.iter().map(least_age).collect();
+        let submit_limit = Limiter::new(config.submit_rate, now.tick, &recent);
         Self {
-            submit_limit: Limiter::new(config.submit_rate, now.tick, &recent),
-            query_limit: Limiter::new(config.query_rate, now.tick, &[]),
+            next_slot: submit_limit.first_free(),
+            submit_limit,
+            query_limit: if start.looked_before {
+                Limiter::after_others(config.query_rate, now.tick)
+            } else {
+                Limiter::new(config.query_rate, now.tick, &[])
+            },
             catalogue: start.preflight.unwrap_or_default(),
             preflight,
             open_rows: Reading::start(!looks),
@@ -145,7 +155,6 @@ impl Lane {
             full: false,
             crowded: false,
             numbers,
-            next_slot: now.tick,
             sent: 0,
             settled: 0,
             open: 0,

@@ -25,7 +25,7 @@ const LATENESS_MAX: Duration = Duration::from_millis(5);
 
 /// Distance kept from the limit for small counts, where one request too many in the provider's own window
 /// would already be more than 2 %: requests can bunch together by this much on the way.
-const BUNCHING: Duration = Duration::from_millis(12);
+const BUNCHING: Duration = Duration::from_millis(20);
 
 /// Likewise for counts of 50 and more, where 2 % is a whole request or more.
 const BUNCHING_LARGE: Duration = Duration::from_millis(2);
@@ -52,6 +52,8 @@ pub(super) struct Limiter {
     spacing: Duration,
     /// Added to every tick: governor's clock must not start at zero with a full history behind it.
     offset_ns: u64,
+    /// When the first request may leave.
+    first_free: Tick,
 }
 
 /// Least distance between two sends and the lateness allowed, such that `count + 1` sends always span more
@@ -81,7 +83,7 @@ impl Limiter {
         let clock = HandClock::default();
         let offset_ns = u64::try_from(rate.window.as_nanos()).unwrap_or(u64::MAX / 4).saturating_mul(2);
         let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
-        let this = Self { clock, governor: limiter, cost, spacing, offset_ns };
+        let mut this = Self { clock, governor: limiter, cost, spacing, offset_ns, first_free: now };
         let mut ages: Vec<Duration> = recent.iter().copied().filter(|age| *age <= rate.window).collect();
         ages.sort_unstable();
         let mut at = now.before(rate.window);
@@ -93,8 +95,24 @@ impl Limiter {
                 at = later;
                 let _ = this.take(at);
             }
+            this.first_free = now.max(at.after(spacing));
         }
         this
+    }
+
+    /// A limiter for requests that others made until now, nobody knows when, under the same limit: as if the last of
+    /// them left just now, as late as the limit allows.
+    pub(super) fn after_others(rate: Rate, now: Tick) -> Self {
+        let this = Self::new(rate, now, &[]);
+        let (spacing, lateness) = shape(rate);
+        let last = now.after(lateness);
+        let _ = this.take(last);
+        Self { first_free: last.after(spacing), ..this }
+    }
+
+    /// When the first request may leave, to a few milliseconds.
+    pub(super) fn first_free(&self) -> Tick {
+        self.first_free
     }
 
     /// Least distance of two sends in the long run.
@@ -179,12 +197,13 @@ mod tests {
     }
 
     /// What happens between two askings: the wish to send at once, late by so much, or nothing for a while (an
-    /// idle minute, a pause the provider asked for), or a new process that knows only what was recorded.
+    /// idle minute, a pause the provider asked for), or a new process after so long, which knows of every send only
+    /// that it was so much earlier than it may have been.
     #[derive(Clone, Debug)]
     enum Turn {
         Late(u64),
         Idle(u64),
-        Restart(u64),
+        Restart(u64, u64),
     }
 
     fn turns() -> impl Strategy<Value = Vec<Turn>> {
@@ -192,7 +211,8 @@ mod tests {
             20 => (0_u64..8_000).prop_map(Turn::Late),
             1 => (0_u64..2_000_000).prop_map(Turn::Idle),
             1 => Just(Turn::Idle(61_000_000)),
-            1 => (0_u64..300_000).prop_map(Turn::Restart),
+            1 => (0_u64..300_000, 0_u64..50_000).prop_map(|(down, blur)| Turn::Restart(down, blur)),
+            1 => (0_u64..300_000).prop_map(|down| Turn::Restart(down, 0)),
         ];
         prop::collection::vec(turn, 1..60)
     }
@@ -216,11 +236,45 @@ mod tests {
                 match turn {
                     Turn::Late(late) => now = Tick(now.0 + late),
                     Turn::Idle(idle) => now = Tick(now.0 + idle),
-                    Turn::Restart(down) => {
+                    Turn::Restart(down, blur) => {
                         now = Tick(now.0 + down);
-                        let recent: Vec<Duration> =
-                            sent.iter().map(|at| now.since(*at)).filter(|age| *age <= rate.window).collect();
+                        let blur = Duration::from_micros(*blur);
+                        let recent: Vec<Duration> = sent
+                            .iter()
+                            .map(|at| now.since(*at).saturating_sub(blur))
+                            .filter(|age| *age <= rate.window)
+                            .collect();
                         limiter = Limiter::new(rate, now, &recent);
+                    }
+                }
+            }
+            let most = most_in_a_window(&sent, rate.window);
+            prop_assert!(most <= usize::try_from(count).unwrap(), "{most} sent in a window of {count}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn processes_that_know_nothing_of_each_other_share_a_limit_when_each_starts_behind_the_last(
+            count in 1_u32..400,
+            window_ms in prop::sample::select(vec![1000_u64, 60_000]),
+            turns in turns(),
+        ) {
+            let rate = Rate { count, window: Duration::from_millis(window_ms) };
+            let start = Tick(0).after(rate.window * 3);
+            let (mut limiter, mut now) = (Limiter::after_others(rate, start), start);
+            let mut sent: Vec<Tick> = Vec::new();
+            for turn in turns.iter().cycle().take(2_000) {
+                match limiter.take(now) {
+                    Ok(()) => sent.push(now),
+                    Err(later) => now = later,
+                }
+                match turn {
+                    Turn::Late(late) => now = Tick(now.0 + late),
+                    Turn::Idle(idle) => now = Tick(now.0 + idle),
+                    Turn::Restart(down, _) => {
+                        now = Tick(now.0 + down);
+                        limiter = Limiter::after_others(rate, now);
                     }
                 }
             }

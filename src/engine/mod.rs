@@ -23,5 +23,5 @@ pub use machine::Engine;
 pub use recheck::Rechecks;
 pub use types::{
     CallEnd, CallId, CallKind, Clearance, Clearances, Command, Input, LaneConfig, LaneId, LaneStart,
-    LaneStats, Loaded, Mode, Notice, Rate, RecordId, Rules, RunConfig,
+    LaneStats, Loaded, Mode, Notice, PastSubmit, Rate, RecordId, Rules, RunConfig,
 };

@@ -33,6 +33,7 @@ impl Engine {
 
     /// Sends rows whose intent is committed, as the limit allows.
     fn send_armed(&mut self, id: LaneId, now: Now) {
+        let mut stood_still = false;
         loop {
             let Some(lane) = self.lanes.get_mut(id.0) else { return };
             let Some(row) = lane.armed.front().copied() else { return };
@@ -55,7 +56,8 @@ impl Engine {
                 lane.crowded |= full && !fresh;
                 self.withdraw(row, now);
                 self.requeue(row);
-                if !fresh && !full {
+                // However many stood ready while the process stood still: they were held up once.
+                if !fresh && !full && !std::mem::replace(&mut stood_still, true) {
                     self.held_up(id, now);
                 }
                 continue;

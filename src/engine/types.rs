@@ -68,9 +68,21 @@ pub struct LaneStart {
     pub open_numbers: Vec<String>,
     /// Last submits of numbers, for the spacing.
     pub spaced_numbers: Vec<(String, Now)>,
-    /// How long ago the intents of the last rate window and of five seconds before it were recorded, for the
-    /// limiter (a submit leaves at most five seconds after its intent).
-    pub recent_submits: Vec<Duration>,
+    /// Submits whose intents are of the last rate window or of five seconds before it, for the limiter (a submit
+    /// leaves at most five seconds after its intent).
+    pub recent_submits: Vec<PastSubmit>,
+    /// Whether look-ups were made until now, under the same limit: by an earlier run, or by a process that died. The
+    /// next one then keeps its distance to the last.
+    pub looked_before: bool,
+}
+
+/// A submit of an earlier process or of an earlier run, as far as is known when it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastSubmit {
+    /// How long ago its intent was recorded: it left after that.
+    pub intended: Duration,
+    /// How long ago it was put down what came of it: it left before that. None: it may have left until now.
+    pub over: Option<Duration>,
 }
 
 /// What a run is to do.

@@ -11,10 +11,12 @@ use super::standing::Standing;
 use super::stop::Stop;
 use crate::domain::{Now, ProviderKind, Reason, RowNumber, TransactionId, WallTime};
 use crate::engine::{
-    Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
+    Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, PastSubmit, Rate as EngineRate,
+    RunConfig,
 };
 use crate::ledger::{
-    BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer, write_results_file,
+    BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, RecentSubmit, Record, Writer,
+    write_results_file,
 };
 use crate::lifecycle::{Event, FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
@@ -242,7 +244,12 @@ impl Session {
             WallTime(now.wall.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
         };
         let recent = back(entry.submit_rate.window.saturating_add(INTENT_AGE_MAX));
-        let recent = self.ledger.recent_intents(&entry.account, recent)?;
+        // After a restart of the machine nobody can say how long ago it was: as if it were now.
+        let past = |submit: RecentSubmit| PastSubmit {
+            intended: now.elapsed_since(submit.intended).unwrap_or_default(),
+            over: submit.over.and_then(|at| now.elapsed_since(at)),
+        };
+        let recent = self.ledger.recent_submits(&entry.account, recent)?;
         let spaced = if entry.phone_spacing.is_zero() {
             Vec::new()
         } else {
@@ -254,8 +261,9 @@ impl Session {
             halt: None,
             open_numbers: self.ledger.open_numbers(&entry.account, Some(self.batch.id))?,
             spaced_numbers: spaced,
-            // After a restart of the machine nobody can say how long ago it was: as if it were now.
-            recent_submits: recent.into_iter().map(|at| now.elapsed_since(at).unwrap_or_default()).collect(),
+            recent_submits: recent.into_iter().map(past).collect(),
+            // The read-only calls before this, an earlier run of this process, or one that was killed.
+            looked_before: true,
         };
         preflights.start(&entry.name, &mut start);
         Ok(start)

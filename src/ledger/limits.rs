@@ -11,7 +11,7 @@ use crate::domain::{
     AccountId, BatchName, Boot, Currency, Money, Now, Order, ProviderRef, RowNumber, Status, Tick,
     TransactionId, WallTime,
 };
-use crate::lifecycle::{Phase, StoredRow};
+use crate::lifecycle::{Phase, StoredRow, TopUp};
 
 /// Hints that are kept: older ones were read long ago, or nobody reads them.
 const HINTS_MAX: i64 = 100_000;
@@ -29,6 +29,15 @@ pub struct Repeat {
     pub at: WallTime,
 }
 
+/// A submit of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentSubmit {
+    /// When its intent was recorded.
+    pub intended: Now,
+    /// When it was put down what came of it: nothing of it left after that. None: that is not known.
+    pub over: Option<Now>,
+}
+
 /// A provider's callback: a reason to look, never a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
@@ -43,16 +52,27 @@ pub struct Hint {
 }
 
 impl Ledger {
-    /// When this account's submits of all batches were recorded, from `since` on, in order (later ones too, if
-    /// the clock went back since).
+    /// This account's submits of all batches whose intents were recorded from `since` on, in order (later ones
+    /// too, if the clock went back since).
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn recent_intents(&self, account: &AccountId, since: WallTime) -> Result<Vec<Now>, LedgerError> {
-        let sql =
-            "SELECT at, tick, boot FROM submits WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)
-                   AND at >= ?3 ORDER BY at";
-        self.list(sql, params![account.kind.as_str(), account.tag(), since.0], |row| now_of(row, 0))
+    pub fn recent_submits(
+        &self,
+        account: &AccountId,
+        since: WallTime,
+    ) -> Result<Vec<RecentSubmit>, LedgerError> {
+        let sql = "SELECT at, tick, boot, batch, row FROM submits
+                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3 ORDER BY at, seq";
+        let values = params![account.kind.as_str(), account.tag(), since.0];
+        let found = self.list(sql, values, |row| {
+            Ok((now_of(row, 0)?, BatchId(row.get(3)?), RowNumber(unsigned(row.get(4)?))))
+        })?;
+        let submit = |(intended, batch, row): (Now, BatchId, RowNumber)| {
+            let over = self.row(batch, row)?.and_then(|row| over_of(&row.state, intended));
+            Ok(RecentSubmit { intended, over })
+        };
+        found.into_iter().map(submit).collect()
     }
 
     /// Every number this account submitted to from `since` on, with the time of the last one.
@@ -277,6 +297,14 @@ impl Ledger {
             Ok((unsigned(row.get(0)?), hint))
         })
     }
+}
+
+/// Since when nothing of a submit can leave any more. A row that is not being sent has the outcome of its last
+/// submit, and of every earlier one, behind it.
+fn over_of(state: &TopUp, intended: Now) -> Option<Now> {
+    let outcome_known = state.phase != Phase::Sending;
+    // A clock that went back between intent and answer leaves the intent's own time there.
+    state.quiet_since.filter(|quiet| outcome_known && quiet.tick > intended.tick)
 }
 
 /// Reads wall time, tick and boot from three columns.

@@ -36,7 +36,7 @@ mod writer;
 pub use admit::{AdmitError, AdmittedRow, NewBatch};
 pub use error::{LedgerError, LockError};
 pub use find::RowFilter;
-pub use limits::{Hint, Repeat};
+pub use limits::{Hint, RecentSubmit, Repeat};
 pub use lock::LedgerLock;
 pub use open::Ledger;
 pub use read::{BatchInfo, FoundBatch};

@@ -8,9 +8,9 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -18,7 +18,7 @@ use hyper::client::conn::{TrySendError, http1};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::http::uri::{Parts, PathAndQuery, Scheme};
 use hyper::{Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
@@ -45,14 +45,23 @@ pub(super) struct Direct {
     timeout: Duration,
     connect_timeout: Duration,
     idle: Duration,
-    kept: Mutex<Vec<Kept>>,
+    kept: Arc<Mutex<Resting>>,
 }
 
-/// A connection without a request.
+/// Connections without a request.
+#[derive(Default)]
+struct Resting {
+    /// In the order of their times.
+    kept: Vec<Kept>,
+    /// A task closes what is kept for too long.
+    watched: bool,
+}
+
 struct Kept {
     origin: Origin,
     link: Box<Link>,
-    since: Instant,
+    /// By [`clock`].
+    since: Duration,
 }
 
 /// Where connections lead.
@@ -72,14 +81,12 @@ impl Direct {
         let connect_timeout = options.connect_max();
         // Shared out among the addresses of a name: a dead one leaves time for the next.
         http.set_connect_timeout(Some(connect_timeout));
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls(options.tls)?).https_or_http().enable_http1();
         Ok(Self {
-            connector: connector.wrap_connector(http),
+            connector: HttpsConnector::from((http, tls(options.tls)?)),
             timeout: options.timeout,
             connect_timeout,
             idle: options.idle,
-            kept: Mutex::new(Vec::new()),
+            kept: Arc::default(),
         })
     }
 
@@ -102,7 +109,11 @@ impl Direct {
     ) -> Delivery {
         loop {
             let (mut link, kept) = match self.take(&origin) {
-                Some(link) => (link, true),
+                Some(link) => {
+                    // Lets the system tell first what came meanwhile: an end, or a stray reply.
+                    tokio::task::yield_now().await;
+                    (link, true)
+                }
                 None => match self.connect(&target, origin.secure).await {
                     Ok(link) => (link, false),
                     Err(fault) => return Delivery::NotSent(fault),
@@ -140,7 +151,7 @@ impl Direct {
             Ok(Ok(stream)) => {
                 let shaken = http1::handshake(stream).await.map_err(|_| NetFault::Connect)?;
                 let (sender, connection) = shaken;
-                Ok(Box::new(Link { sender, connection, open: true }))
+                Ok(Box::new(Link { sender, connection: Some(connection) }))
             }
             Ok(Err(error)) if secure && fault::is_handshake(error.as_ref()) => Err(NetFault::Tls),
             Ok(Err(_)) | Err(_) => Err(NetFault::Connect),
@@ -152,13 +163,10 @@ impl Direct {
         if self.idle.is_zero() {
             return None;
         }
-        let now = instant();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // They stand in the order of their times.
-        let spent = kept.partition_point(|one| now.duration_since(one.since) >= self.idle);
-        kept.drain(..spent);
-        let place = kept.iter().rposition(|one| one.origin == *origin)?;
-        Some(kept.remove(place).link)
+        let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.close_spent(self.idle);
+        let place = resting.kept.iter().rposition(|one| one.origin == *origin)?;
+        Some(resting.kept.remove(place).link)
     }
 
     /// Keeps a connection whose exchange came to its end.
@@ -166,10 +174,36 @@ impl Direct {
         if self.idle.is_zero() || !link.rests().await {
             return;
         }
-        let since = instant();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT_MAX {
-            kept.push(Kept { origin, link, since });
+        let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if resting.kept.len() < KEPT_MAX {
+            resting.kept.push(Kept { origin, link, since: clock() });
+        }
+        if !resting.watched {
+            resting.watched = true;
+            tokio::spawn(close_in_time(Arc::downgrade(&self.kept), self.idle));
+        }
+    }
+}
+
+impl Resting {
+    fn close_spent(&mut self, idle: Duration) {
+        let now = clock();
+        let spent = self.kept.partition_point(|one| now.saturating_sub(one.since) >= idle);
+        self.kept.drain(..spent);
+    }
+}
+
+/// Closes connections that nobody asks for any more, until none is left.
+#[expect(clippy::disallowed_methods, reason = "a connection that rests waits for nothing else")]
+async fn close_in_time(resting: Weak<Mutex<Resting>>, idle: Duration) {
+    loop {
+        tokio::time::sleep(idle).await;
+        let Some(resting) = resting.upgrade() else { return };
+        let mut resting = resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.close_spent(idle);
+        if resting.kept.is_empty() {
+            resting.watched = false;
+            return;
         }
     }
 }
@@ -177,15 +211,17 @@ impl Direct {
 /// One connection.
 struct Link {
     sender: http1::SendRequest<Full<Bytes>>,
-    connection: http1::Connection<Stream, Full<Bytes>>,
-    open: bool,
+    /// None: it came to its end. Only then a request that it did not begin comes back.
+    connection: Option<http1::Connection<Stream, Full<Bytes>>>,
 }
 
 impl Link {
     /// Reads and writes what can be read and written now.
     fn turn(&mut self, cx: &mut Context<'_>) {
-        if self.open && Pin::new(&mut self.connection).poll(cx).is_ready() {
-            self.open = false;
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            self.connection = None;
         }
     }
 
@@ -202,7 +238,7 @@ impl Link {
     async fn is_open(&mut self) -> bool {
         poll_fn(|cx| {
             self.turn(cx);
-            Poll::Ready(self.open)
+            Poll::Ready(self.connection.is_some())
         })
         .await
     }
@@ -211,7 +247,9 @@ impl Link {
     async fn rests(&mut self) -> bool {
         poll_fn(|cx| {
             self.turn(cx);
-            Poll::Ready(self.open && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(()))))
+            Poll::Ready(
+                self.connection.is_some() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(()))),
+            )
         })
         .await
     }
@@ -224,14 +262,17 @@ impl Link {
     }
 }
 
-/// Roots of trust: the system's, or none at all.
+/// HTTP/1.1 over TLS; trusts the system's roots, or none at all.
 fn tls(wanted: bool) -> Result<ClientConfig, NetError> {
-    if !wanted {
-        let none = RootCertStore::empty();
-        return Ok(ClientConfig::builder().with_root_certificates(none).with_no_client_auth());
-    }
-    let verified = ClientConfig::builder().with_platform_verifier();
-    Ok(verified.map_err(|error| NetError::Tls(error.to_string()))?.with_no_client_auth())
+    let builder = ClientConfig::builder();
+    let mut config = if wanted {
+        let verified = builder.with_platform_verifier();
+        verified.map_err(|error| NetError::Tls(error.to_string()))?.with_no_client_auth()
+    } else {
+        builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The request as HTTP says it, and where it goes. None: its address is none.
@@ -269,7 +310,13 @@ fn outgoing(request: &HttpRequest) -> Option<(Uri, Origin, Outgoing)> {
     Some((target, Origin { secure, host }, message))
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a connection stood idle")]
-fn instant() -> Instant {
-    Instant::now()
+/// A clock that goes on while the machine sleeps, where there is one: what stood open over a night is not young.
+fn clock() -> Duration {
+    #[cfg(target_os = "linux")]
+    let id = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let id = rustix::time::ClockId::Monotonic;
+    let at = rustix::time::clock_gettime(id);
+    let nanos = u32::try_from(at.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(at.tv_sec).unwrap_or(0), nanos)
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use bulk_topup::domain::{
     AccountId, Country, Halt, Order, PhoneNumber, ProviderKind, ProviderRef, Reason, RowNumber, Status,
-    SubmitMeaning, ThrottleScope, WallTime,
+    SubmitMeaning, ThrottleScope, Tick, WallTime,
 };
 use bulk_topup::ledger::{BatchEvent, FoundBatch, Hint, Ledger, Record};
-use bulk_topup::lifecycle::{Event, StoredRow};
+use bulk_topup::lifecycle::{Entry, Event, StoredRow};
 
 use crate::fixture::{
     Fixture, ROWS, account, admit, admitted, answered, at, id, intent, new_batch, now, order, rows,
@@ -153,16 +153,48 @@ fn limits_are_told_every_submit_of_the_account_with_both_clocks() {
     fixture.live(&writer, 5, &[intent(5, 1), answered(5, SubmitMeaning::Succeeded)]);
     fixture.live(&writer, 6, &[intent(6, 1), answered(6, SubmitMeaning::Failed)]);
     let reader = fixture.reader();
-    assert_eq!(reader.recent_intents(&account(), WallTime(0)).unwrap(), [now(1), now(1), now(5), now(6)]);
-    assert_eq!(reader.recent_intents(&account(), at(5)).unwrap(), [now(5), now(6)]);
+    let told = reader.recent_submits(&account(), WallTime(0)).unwrap();
+    assert_eq!(
+        told.iter().map(|submit| submit.intended).collect::<Vec<_>>(),
+        [now(1), now(1), now(5), now(6)]
+    );
+    assert_eq!(reader.recent_submits(&account(), at(5)).unwrap(), told[2..]);
     let other = AccountId::new(ProviderKind::Tutom, "demo");
-    assert_eq!(reader.recent_intents(&other, WallTime(0)).unwrap(), []);
+    assert_eq!(reader.recent_submits(&other, WallTime(0)).unwrap(), []);
     let mut last = reader.last_submits_of_numbers(&account(), at(5)).unwrap();
     last.sort_by_key(|(phone, _)| phone.clone());
     let digits = |row| order(row).phone.digits().to_owned();
     assert_eq!(last, [(digits(5), now(5)), (digits(6), now(6))]);
     let spent = reader.spent_since(&account(), WallTime(0)).unwrap();
     assert_eq!(spent.iter().map(ToString::to_string).collect::<Vec<_>>(), ["40000 VND"]);
+}
+
+#[test]
+fn of_every_submit_is_told_when_nothing_of_it_could_leave_any_more() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    let answer = |row: u64, meaning: SubmitMeaning, after_us: i64| {
+        let mut state = fixture.reader().row(fixture.batch, RowNumber(row)).unwrap().unwrap().state;
+        let (event, at) = (answered(row, meaning), WallTime(at(row).0 + after_us));
+        state.apply(&event, at).unwrap();
+        let entries = vec![Entry { row: RowNumber(row), event, at, state }];
+        let record = Record { batch: fixture.batch, batch_events: Vec::new(), entries };
+        writer.append(record).wait().unwrap();
+    };
+    let throttled = || SubmitMeaning::Throttled(ThrottleScope::Provider);
+    for row in [1, 5, 6, 7] {
+        fixture.live(&writer, row, &[intent(row, 1)]);
+    }
+    answer(1, throttled(), 300);
+    fixture.live(&writer, 1, &[intent(1, 1)]);
+    answer(5, SubmitMeaning::Succeeded, 250);
+    answer(6, throttled(), 100);
+    // The clock went back while it was under way: that says nothing.
+    answer(7, SubmitMeaning::Succeeded, -50);
+    let submits = fixture.reader().recent_submits(&account(), WallTime(0)).unwrap();
+    let over: Vec<Option<Tick>> = submits.iter().map(|submit| submit.over.map(|now| now.tick)).collect();
+    // Row 1 is under way again: its first submit is behind the second, and of that nothing is known.
+    assert_eq!(over, [None, None, Some(Tick(5_250)), Some(Tick(6_100)), None]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulk_topup::domain::{Delivery, NetFault};
-use bulk_topup::net::NetOptions;
+use bulk_topup::net::{Client, NetOptions};
 
 use crate::server::{OK, Server, Step, Way, check_claims, get, hasty, options, replied, request_len};
 
@@ -170,4 +170,52 @@ async fn a_connection_that_stood_idle_for_too_long_is_not_used_again() {
         assert_eq!(client.send(&get(&server.url("b"))).await, replied(200, true, b"1;777"));
         assert_eq!(server.connections(), 2);
     }
+}
+
+#[tokio::test]
+async fn many_kept_connections_that_closed_hold_up_no_request() {
+    for way in Way::BOTH {
+        let answer = vec![Step::Request, Step::Wait(200), Step::Write(OK.to_vec()), Step::Linger];
+        let server = Server::start(vec![answer]);
+        let client = way.client(&server, NetOptions { idle: Duration::from_secs(20), ..options() });
+        let send = |path: String| {
+            let (client, url) = (client.clone(), server.url(&path));
+            tokio::spawn(async move { client.send(&get(&url)).await })
+        };
+        // More than the runtime lets one task do in one go.
+        let first: Vec<_> = (0..200).map(|number| send(format!("first-{number}"))).collect();
+        for one in first {
+            assert_eq!(one.await.unwrap(), replied(200, true, b"1;777"));
+        }
+        assert_eq!(send("second".to_owned()).await.unwrap(), replied(200, true, b"1;777"));
+        assert_eq!(server.count("second"), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_came_while_nobody_looked_is_never_the_next_reply() {
+    for stray in [&b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1;9"[..], b""] {
+        let mut first = vec![Step::Request, Step::Write(OK.to_vec()), Step::Wait(30)];
+        first.extend([Step::Write(stray.to_vec()), Step::Linger]);
+        let server = Server::start(vec![first, vec![Step::Request, Step::Write(OK.to_vec()), Step::Linger]]);
+        let client = Client::new(options()).unwrap();
+        assert_eq!(client.send(&get(&server.url("first"))).await, replied(200, true, b"1;777"));
+        // The thread is busy with something else when it comes.
+        std::thread::sleep(Duration::from_millis(120));
+        assert_eq!(client.send(&get(&server.url("second"))).await, replied(200, true, b"1;777"));
+        assert_eq!((server.count("first"), server.count("second")), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_asks_for_is_closed_in_time() {
+    let server = Server::start(vec![vec![Step::Request, Step::Write(OK.to_vec()), Step::Linger]]);
+    let client = Client::new(NetOptions { idle: Duration::from_millis(30), ..options() }).unwrap();
+    client.send(&get(&server.url("only"))).await;
+    let closed = async {
+        while server.gone() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
 }

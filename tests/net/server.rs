@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub enum Step {
 pub struct Server {
     pub at: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    gone: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -39,15 +41,17 @@ impl Server {
         let at = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&seen);
+        let gone = Arc::new(AtomicUsize::new(0));
+        let closed = Arc::clone(&gone);
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
                 let script = scripts.get(number).or(scripts.last()).cloned().unwrap_or_default();
-                let all = Arc::clone(&all);
+                let (all, closed) = (Arc::clone(&all), Arc::clone(&closed));
                 all.lock().unwrap().push(Vec::new());
-                thread::spawn(move || play(&script, stream.unwrap(), number, &all));
+                thread::spawn(move || play(&script, stream.unwrap(), number, &all, &closed));
             }
         });
-        Self { at, seen }
+        Self { at, seen, gone }
     }
 
     pub fn answering(reply: &[u8]) -> Self {
@@ -69,6 +73,11 @@ impl Server {
         self.seen.lock().unwrap().iter().map(Vec::len).sum()
     }
 
+    /// How many connections the client closed while the server lingered.
+    pub fn gone(&self) -> usize {
+        self.gone.load(Ordering::SeqCst)
+    }
+
     pub fn connections(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
@@ -78,7 +87,13 @@ impl Server {
     }
 }
 
-fn play(script: &[Step], mut stream: TcpStream, number: usize, all: &Mutex<Vec<Vec<u8>>>) {
+fn play(
+    script: &[Step],
+    mut stream: TcpStream,
+    number: usize,
+    all: &Mutex<Vec<Vec<u8>>>,
+    gone: &AtomicUsize,
+) {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let note = |bytes: &[u8]| {
@@ -117,7 +132,9 @@ fn play(script: &[Step], mut stream: TcpStream, number: usize, all: &Mutex<Vec<V
             Step::Linger => {
                 let _ = stream.shutdown(Shutdown::Write);
                 let mut rest = Vec::new();
-                let _ = stream.read_to_end(&mut rest);
+                if stream.read_to_end(&mut rest).is_ok() {
+                    gone.fetch_add(1, Ordering::SeqCst);
+                }
                 note(&rest);
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::evidence::Line;
 use super::retry::{priced, row, state};
 use super::rows::{Country, Row};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 /// What a provider would list: one line for each order, as it stands now.
 fn statement(world: &World, provider: &str) -> Vec<[String; 5]> {
@@ -70,7 +70,6 @@ fn vietnamese(tails: &[&str]) -> Vec<Row> {
 
 #[test]
 fn a_true_statement_of_every_provider_matches_row_by_row() {
-    let _shared = share();
     let mut rows = Vec::new();
     for n in 0..12 {
         let country = [Country::Vietnam, Country::Nigeria, Country::China][n % 3];
@@ -112,7 +111,6 @@ fn a_true_statement_of_every_provider_matches_row_by_row() {
 
 #[test]
 fn every_kind_of_difference_is_found_and_the_worst_is_told_first() {
-    let _shared = share();
     let tails = ["8000", "8001", "8002", "8003", "8004", "8005", "0003", "8007"];
     let world = World::new("", 1, &vietnamese(&tails));
     assert_exit(&world.topup(&[]), 3);
@@ -186,7 +184,6 @@ fn every_kind_of_difference_is_found_and_the_worst_is_told_first() {
 
 #[test]
 fn the_command_for_a_proved_row_settles_it_and_nothing_else_does() {
-    let _shared = share();
     let world = World::new("drop_after=100", 1, &vietnamese(&["8000", "8001"]));
     assert_exit(&world.topup(&["--settle-for", "0s"]), 4);
     let mut lines = statement(&world, "connect-topup");
@@ -213,7 +210,6 @@ fn the_command_for_a_proved_row_settles_it_and_nothing_else_does() {
 
 #[test]
 fn a_statement_over_several_batches_is_told_apart() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["8000", "8001"]));
     assert_exit(&world.topup(&[]), 0);
     super::rows::write(&world.path("work/bonus.csv"), &vietnamese(&["8100", "8101", "8102"]));
@@ -232,7 +228,6 @@ fn a_statement_over_several_batches_is_told_apart() {
 
 #[test]
 fn every_attempt_of_a_row_is_known_and_two_charged_ones_are_charged_twice() {
-    let _shared = share();
     let rows = [row(Country::Nigeria, 0, "0003")];
     let mut world = World::new("", 1, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -255,7 +250,6 @@ fn every_attempt_of_a_row_is_known_and_two_charged_ones_are_charged_twice() {
 
 #[test]
 fn what_cannot_be_read_for_sure_is_refused_or_named() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["8000"]));
     assert_exit(&world.topup(&[]), 0);
     let id = world.table().cell(0, "topup_transaction_id").to_owned();

@@ -5,7 +5,7 @@ use std::fs;
 use super::program::Ended;
 use super::retry::{assert_state, priced, retry, row, sent, state};
 use super::rows::{self, Country, Row};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 /// Puts lines into `[limits]` of the configuration.
 fn limit(world: &World, lines: &str) {
@@ -44,7 +44,6 @@ fn refused(world: &World, ended: &Ended, told: &str) {
 
 #[test]
 fn rows_over_a_cap_are_invalid_and_cost_no_request() {
-    let _shared = share();
     let mut rows = vietnamese(3, 90);
     "50000".clone_into(&mut rows[0].amount);
     rows[2] = Row { reference: "another".to_owned(), amount: "10000".to_owned(), ..rows[1].clone() };
@@ -63,7 +62,6 @@ fn rows_over_a_cap_are_invalid_and_cost_no_request() {
 
 #[test]
 fn a_batch_over_the_cap_of_batch_or_day_is_refused_whole() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(3, 91));
     limit(&world, "max_batch = { VND = \"59999\" }");
     refused(&world, &world.topup(&[]), "max_batch");
@@ -82,7 +80,6 @@ fn a_batch_over_the_cap_of_batch_or_day_is_refused_whole() {
 
 #[test]
 fn caps_of_batch_and_day_hold_when_a_batch_goes_on_and_when_it_is_retried() {
-    let _shared = share();
     let mut world = World::new("connect_code=-3", 1, &vietnamese(3, 93));
     assert_exit(&world.topup(&[]), 5);
     world.serve("failed=100", 1);
@@ -104,7 +101,6 @@ fn caps_of_batch_and_day_hold_when_a_batch_goes_on_and_when_it_is_retried() {
 
 #[test]
 fn another_total_than_the_expected_one_costs_no_request() {
-    let _shared = share();
     let mut rows = vietnamese(2, 94);
     rows.push(priced(Country::Vietnam, 2, "9402", "15000"));
     let world = World::new("", 1, &rows);
@@ -122,7 +118,6 @@ fn another_total_than_the_expected_one_costs_no_request() {
 
 #[test]
 fn a_total_of_prices_that_only_the_provider_knows_is_checked_before_the_first_submit() {
-    let _shared = share();
     let mut rows = chinese(2, 95);
     rows.push(priced(Country::Vietnam, 2, "9502", "20000"));
     rows.push(priced(Country::Nigeria, 3, "9503", "100"));
@@ -140,7 +135,6 @@ fn a_total_of_prices_that_only_the_provider_knows_is_checked_before_the_first_su
 
 #[test]
 fn with_all_or_nothing_one_wrong_row_costs_no_request() {
-    let _shared = share();
     let mut rows = vietnamese(2, 96);
     rows.push(priced(Country::Vietnam, 2, "9602", "15000"));
     let world = World::new("", 1, &rows);
@@ -157,7 +151,6 @@ fn with_all_or_nothing_one_wrong_row_costs_no_request() {
 
 #[test]
 fn a_recent_order_of_another_batch_is_not_repeated_unless_allowed() {
-    let _shared = share();
     let mut rows = vietnamese(2, 98);
     let world = World::new("", 1, &rows);
     assert_exit(&world.topup(&[]), 0);
@@ -179,7 +172,6 @@ fn a_recent_order_of_another_batch_is_not_repeated_unless_allowed() {
 
 #[test]
 fn repeats_are_looked_for_again_when_a_batch_goes_on_and_when_it_is_retried() {
-    let _shared = share();
     let rows = vietnamese(3, 99);
     let mut world = World::new("connect_code=-3", 1, &rows);
     assert_exit(&world.topup(&[]), 5);

@@ -7,7 +7,7 @@ use super::between::Between;
 use super::program::Ended;
 use super::retry::{assert_state, priced, retry, state};
 use super::rows::{Country, Row};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 /// A table of Vietnam in which only numbers that begin with 091 exist, and none of them is VinaPhone's.
 const NARROW: &str = "country = \"VN\"\nname = \"Vietnam\"\ncalling_code = \"84\"\ntrunk = \"0\"\n\
@@ -39,7 +39,6 @@ fn json(ended: &Ended) -> serde_json::Value {
 
 #[test]
 fn a_phone_plan_of_the_user_decides_in_check_run_and_retry() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["0912345678", "0981234501"]));
     let plan = world.path("work/vn-plan.toml");
     fs::write(&plan, NARROW).unwrap();
@@ -63,7 +62,6 @@ fn a_phone_plan_of_the_user_decides_in_check_run_and_retry() {
 
 #[test]
 fn a_damaged_phone_plan_is_refused_before_anything_is_sent() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["0912345678"]));
     configure(&world, "phone_plans = [\"vn-plan.toml\"]");
     fs::write(world.path("work/vn-plan.toml"), NARROW.replace("\"84\"", "\"85\"")).unwrap();
@@ -85,7 +83,6 @@ fn a_damaged_phone_plan_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_product_list_for_a_number_reads_it_by_the_users_plan() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["0912345678"]));
     let asked = ["products", "nigeria", "--phone", "0803 123 4501"];
     assert_exit(&world.run(&asked), 0);
@@ -116,7 +113,6 @@ fn voided(change: impl FnOnce(&World), named: &str) {
 
 #[test]
 fn a_plan_is_void_when_anything_that_was_approved_changed() {
-    let _shared = share();
     let configured = |from: &'static str, to: &'static str| {
         move |world: &World| {
             let text = fs::read_to_string(world.config_path()).unwrap();
@@ -169,7 +165,6 @@ fn a_plan_is_void_when_anything_that_was_approved_changed() {
 
 #[test]
 fn a_batch_that_goes_on_is_held_against_its_plan_and_goes_on_with_it() {
-    let _shared = share();
     let mut world = World::new("connect_code=-3", 1, &vietnamese(&["0912345678", "0981234501"]));
     assert_exit(&check(&world, &["--write-plan", "plan.json"]), 0);
     assert_exit(&world.topup(&["--plan", "plan.json"]), 5);
@@ -193,7 +188,6 @@ fn a_batch_that_goes_on_is_held_against_its_plan_and_goes_on_with_it() {
 
 #[test]
 fn a_batch_admitted_with_more_than_the_plan_approves_does_not_go_on_under_it() {
-    let _shared = share();
     let mut world = World::new("connect_code=-3", 1, &vietnamese(&["0912345678"]));
     fs::write(&world.input, "phone,amount\n0912345678,20000\n0912345678,20000\n").unwrap();
     // Sent with another flag by one person, checked without it by another.
@@ -228,7 +222,6 @@ fn chinese(count: usize) -> Vec<Row> {
 
 #[test]
 fn a_provider_that_cannot_be_reached_leaves_its_rows_as_the_file_shows_them_and_nobody_takes_it_for_clean() {
-    let _shared = share();
     let mut world = World::new("", 1, &[chinese(2), vietnamese(&["0912345678"])].concat());
     world.sandbox = None;
     world.configure();
@@ -246,7 +239,6 @@ fn a_provider_that_cannot_be_reached_leaves_its_rows_as_the_file_shows_them_and_
 
 #[test]
 fn a_provider_that_falls_silent_is_asked_only_so_often_and_named() {
-    let _shared = share();
     let world = World::new("", 1, &chinese(40));
     let between = between(&world, 4);
     let ended = check(&world, &["--online", "--json"]);
@@ -265,7 +257,6 @@ fn a_provider_that_falls_silent_is_asked_only_so_often_and_named() {
 
 #[test]
 fn a_provider_that_refuses_our_credentials_is_named_with_its_own_words_and_spends_nothing() {
-    let _shared = share();
     let mut rows = chinese(2);
     rows.extend(vietnamese(&["0912345678"]));
     rows.push(priced(Country::Nigeria, 3, "8000", "500"));
@@ -283,7 +274,6 @@ fn a_provider_that_refuses_our_credentials_is_named_with_its_own_words_and_spend
 
 #[test]
 fn look_ups_of_a_check_keep_to_the_query_rate_and_ask_about_every_number_once() {
-    let _shared = share();
     let world = World::new("", 1, &chinese(9));
     replace(&world, "query_rate = \"200/s\"", "query_rate = \"5/s\"");
     let between = between(&world, usize::MAX);
@@ -302,7 +292,6 @@ fn look_ups_of_a_check_keep_to_the_query_rate_and_ask_about_every_number_once() 
 
 #[test]
 fn columns_with_equal_titles_or_none_keep_their_cells_over_a_retry() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(&["0912345678"]));
     let text = "phone,amount,Name,,Name,\n0912345678,20000,An,1,Nguyen,2\n02812345678,20000,Chi,3,Le,4\n";
     fs::write(&world.input, text).unwrap();
@@ -317,7 +306,6 @@ fn columns_with_equal_titles_or_none_keep_their_cells_over_a_retry() {
 
 #[test]
 fn a_file_that_changes_while_providers_are_asked_is_refused_and_nothing_of_either_is_sent() {
-    let _shared = share();
     for args in [
         vec!["check", "payroll.csv", "--online", "--write-plan", "plan.json"],
         vec!["run", "payroll.csv", "--yes", "--json"],
@@ -356,7 +344,6 @@ fn own_cells(path: &std::path::Path, columns: usize) -> Vec<Vec<String>> {
 
 #[test]
 fn a_results_file_that_goes_in_comes_out_with_the_same_rows_in_every_dialect() {
-    let _shared = share();
     let cells = [
         ["0912345678", "20000", "=1+1", "a,b;c|d"],
         ["+84 981 234 501", "20000.00", "@home", "say \"yes\""],

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::faults::hasty;
 use super::program::Program;
 use super::rows;
-use super::world::{LONG, Settings, World, assert_exit, share};
+use super::world::{LONG, Settings, World, assert_exit};
 
 /// A small file system in memory, gone with its value. None where mounting is not allowed.
 struct Mounted(PathBuf);
@@ -43,7 +43,6 @@ fn assert_no_submit_without_an_intent(world: &World) {
 
 #[test]
 fn a_full_disk_under_the_ledger_stops_sending_says_so_and_the_batch_goes_on_when_there_is_room() {
-    let _shared = share();
     let settings = Settings { submit_rate: "200/s".to_owned(), ..hasty() };
     let mut world = World::with("", 1, &rows::plain(400, &rows::ALL, 1), settings);
     let folder = world.path("small");
@@ -76,7 +75,6 @@ fn a_full_disk_under_the_ledger_stops_sending_says_so_and_the_batch_goes_on_when
 
 #[test]
 fn a_limit_of_the_files_size_stops_sending_says_so_and_the_batch_goes_on_without_it() {
-    let _shared = share();
     let settings = Settings { submit_rate: "200/s".to_owned(), ..hasty() };
     let world = World::with("", 2, &rows::plain(300, &rows::ALL, 2), settings);
     let mut spoiled = 0;
@@ -107,7 +105,6 @@ fn a_limit_of_the_files_size_stops_sending_says_so_and_the_batch_goes_on_without
 
 #[test]
 fn a_results_folder_that_cannot_be_written_is_refused_before_anything_is_sent() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(6, &rows::ALL, 1));
     let folder = world.path("sealed");
     // Whoever may write everywhere may not write a file system that is mounted read-only.
@@ -138,7 +135,6 @@ fn a_results_folder_that_cannot_be_written_is_refused_before_anything_is_sent() 
 
 #[test]
 fn a_results_folder_that_fills_up_meanwhile_leaves_the_old_results_whole_and_nothing_lost() {
-    let _shared = share();
     let mut world = World::new("settle=2s", 1, &rows::mixed(60, &["0001"], 1));
     let folder = world.path("small");
     let Some(disk) = Mounted::at(&folder, "size=64k,mode=0700") else { return };

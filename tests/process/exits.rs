@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use super::checker::check_final;
 use super::rows::{self, Chance, Country};
-use super::world::{Settings, World, assert_exit, share};
+use super::world::{Settings, World, assert_exit};
 
 fn tailed(tail: &str, count: usize) -> Vec<rows::Row> {
     let mut chance = Chance::new(1);
@@ -13,7 +13,6 @@ fn tailed(tail: &str, count: usize) -> Vec<rows::Row> {
 
 #[test]
 fn exit_0_means_that_every_row_succeeded() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(12, &rows::ALL, 1));
     let ended = world.topup(&[]);
     assert_exit(&ended, 0);
@@ -23,7 +22,6 @@ fn exit_0_means_that_every_row_succeeded() {
 
 #[test]
 fn exit_2_means_that_nothing_was_sent() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(6, &[Country::Vietnam], 1));
     let refused = |args: &[&str], word: &str| {
         let ended = world.run(args);
@@ -51,7 +49,6 @@ fn exit_2_means_that_nothing_was_sent() {
 
 #[test]
 fn exit_3_means_that_some_rows_failed_or_were_wrong_and_none_is_open() {
-    let _shared = share();
     for (rows, more) in [(tailed("0003", 1), ""), (tailed("1234", 1), "12,20000,,,,short\n")] {
         let world = World::new("", 1, &[rows, rows::plain(4, &rows::ALL, 1)].concat());
         let file = std::fs::read_to_string(&world.input).unwrap();
@@ -64,7 +61,6 @@ fn exit_3_means_that_some_rows_failed_or_were_wrong_and_none_is_open() {
 
 #[test]
 fn exit_4_means_that_some_rows_are_open_and_settle_closes_them() {
-    let _shared = share();
     let world = World::new("settle=3s", 1, &[tailed("0001", 2), rows::plain(4, &rows::ALL, 1)].concat());
     let ended = world.topup(&["--settle-for", "500ms"]);
     assert_exit(&ended, 4);
@@ -81,7 +77,6 @@ fn exit_4_means_that_some_rows_are_open_and_settle_closes_them() {
 
 #[test]
 fn exit_5_means_that_rows_are_left_and_the_same_command_sends_exactly_these() {
-    let _shared = share();
     let mut world = World::new("vnd_balance=150000", 1, &rows::plain(40, &[Country::Vietnam], 1));
     let ended = world.topup(&[]);
     assert_exit(&ended, 5);
@@ -115,7 +110,6 @@ fn exit_5_means_that_rows_are_left_and_the_same_command_sends_exactly_these() {
 
 #[test]
 fn rows_that_a_halt_kept_back_show_its_reason() {
-    let _shared = share();
     let world = World::new("vnd_balance=150000", 1, &rows::plain(40, &[Country::Vietnam], 1));
     assert_exit(&world.topup(&[]), 5);
     let table = world.table();
@@ -128,7 +122,6 @@ fn rows_that_a_halt_kept_back_show_its_reason() {
 
 #[test]
 fn settle_of_several_batches_tells_one_json_object() {
-    let _shared = share();
     let world = World::new("settle=3s", 1, &tailed("0001", 2));
     assert_exit(&world.topup(&["--settle-for", "400ms"]), 4);
     let mut chance = Chance::new(9);
@@ -143,7 +136,6 @@ fn settle_of_several_batches_tells_one_json_object() {
 
 #[test]
 fn a_canary_that_fails_leaves_the_rest_unsent() {
-    let _shared = share();
     let world = World::new("", 1, &[tailed("0003", 1), rows::plain(9, &rows::ALL, 1)].concat());
     let ended = world.topup(&["--first", "1"]);
     assert_exit(&ended, 5);
@@ -154,7 +146,6 @@ fn a_canary_that_fails_leaves_the_rest_unsent() {
 
 #[test]
 fn check_offline_talks_to_nobody_and_spends_nothing() {
-    let _shared = share();
     let mut world = World::new("", 1, &rows::plain(30, &rows::ALL, 1));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -179,7 +170,6 @@ fn check_offline_talks_to_nobody_and_spends_nothing() {
 
 #[test]
 fn rows_of_another_account_are_neither_sent_nor_looked_up_and_are_reported() {
-    let _shared = share();
     // Two rows pending, the rest not sent for want of money.
     let mut chance = Chance::new(2);
     let mut rows: Vec<_> = (0..2).map(|n| rows::row(Country::Vietnam, n, "0001", &mut chance)).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::checker::check_final;
 use super::program::Ended;
 use super::rows::{self, Country};
-use super::world::{Settings, World, assert_exit, at_once, share};
+use super::world::{Settings, World, assert_exit, at_once};
 
 /// Endings of numbers that are mixed in.
 const TAILS: &[&str] = &["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"];
@@ -61,7 +61,6 @@ fn campaign(profile: &str, seed: u64) {
 /// `FAULT_SEEDS=50 SEED=100 cargo test --test process faults -- --nocapture` for a longer campaign.
 #[test]
 fn faults_of_every_kind_break_no_promise() {
-    let _shared = share();
     for seed in seeds(1) {
         let profiles = PROFILES.iter().map(|profile| move || campaign(profile, seed));
         at_once(profiles);
@@ -70,7 +69,6 @@ fn faults_of_every_kind_break_no_promise() {
 
 #[test]
 fn a_provider_that_charges_a_repeated_id_again_charges_each_row_once_at_most() {
-    let _shared = share();
     for seed in seeds(1) {
         let profiles = [PROFILES[0], PROFILES[2]].map(|profile| format!("{profile},duplicate_ok=1"));
         at_once(profiles.iter().map(|profile| move || campaign(profile, seed + 1000)));
@@ -79,7 +77,6 @@ fn a_provider_that_charges_a_repeated_id_again_charges_each_row_once_at_most() {
 
 #[test]
 fn where_not_found_is_not_trusted_an_order_without_a_trace_is_left_to_a_person() {
-    let _shared = share();
     let settings = Settings { trust_not_found: false, ..hasty() };
     let profile = "drop_before=30,drop_after=20";
     let world = World::with(profile, 5, &rows::plain(20, &[Country::China], 5), settings);

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::retry::{assert_state, charges, priced, sent, state};
 use super::rows::{Country, Row};
-use super::world::{Settings, World, assert_exit, share};
+use super::world::{Settings, World, assert_exit};
 
 fn vietnamese(count: usize, block: usize) -> Vec<Row> {
     (0..count).map(|n| priced(Country::Vietnam, n, &format!("{block}{n:02}"), "20000")).collect()
@@ -17,7 +17,6 @@ fn nigerian(number: usize, prefix: &str, tail: &str) -> Row {
 
 #[test]
 fn a_balance_that_runs_out_stops_its_provider_alone_and_the_same_command_sends_the_rest() {
-    let _shared = share();
     let mut rows = vietnamese(6, 20);
     rows.extend((6..12).map(|n| nigerian(n, "0803", &format!("20{n:02}"))));
     let settings = Settings { max_in_flight: 1, ..Settings::default() };
@@ -44,7 +43,6 @@ fn a_balance_that_runs_out_stops_its_provider_alone_and_the_same_command_sends_t
 
 #[test]
 fn a_channel_that_is_off_stops_its_operator_alone() {
-    let _shared = share();
     let rows: Vec<Row> =
         (0..6).map(|n| nigerian(n, if n % 2 == 0 { "0803" } else { "0805" }, &format!("21{n:02}"))).collect();
     for code in ["4016", "4017", "4018"] {
@@ -68,7 +66,6 @@ fn a_channel_that_is_off_stops_its_operator_alone() {
 
 #[test]
 fn a_paused_service_stops_its_gateway_alone_where_the_row_names_it() {
-    let _shared = share();
     let settings = Settings { max_in_flight: 1, ..Settings::default() };
     let mut world = World::with("connect_code=-304,code_count=1", 1, &[], settings);
     let mut text = "phone,amount,country,operator\n".to_owned();
@@ -91,7 +88,6 @@ fn a_paused_service_stops_its_gateway_alone_where_the_row_names_it() {
 
 #[test]
 fn a_halted_providers_open_rows_are_still_followed() {
-    let _shared = share();
     let rows: Vec<Row> = (0..6).map(|n| nigerian(n, "0803", if n == 0 { "0001" } else { "2300" })).collect();
     let settings = Settings { max_in_flight: 1, ..Settings::default() };
     let world = World::with("settle=2s,paynicorn_code=4012,code_from=3", 1, &rows, settings);
@@ -105,7 +101,6 @@ fn a_halted_providers_open_rows_are_still_followed() {
 
 #[test]
 fn so_many_unclear_answers_in_succession_halt_their_provider() {
-    let _shared = share();
     let mut rows = vietnamese(10, 24);
     rows.extend((10..14).map(|n| nigerian(n, "0803", &format!("24{n:02}"))));
     let settings = Settings { max_in_flight: 1, timeout: "1200ms".to_owned(), ..Settings::default() };

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::faults::{hasty, settle_and_check};
 use super::program::{Ended, Program};
 use super::rows::{self, Chance};
-use super::world::{LONG, Settings, World, at_once, share};
+use super::world::{LONG, Settings, World, at_once};
 
 const FAULTS: &str = "drop_after=4,drop_before=3,http502_after=2,truncate=3,late=3,late_by=2s,close_after=10,\
                       throttle=3,ambiguous=3,failed=3,pending=8,pending_fail=40,lookup_drop=4,latency_jitter=120ms,\
@@ -67,7 +67,6 @@ fn killed_batch(seed: u64, kills: u64, faults: &str) -> u64 {
 /// `KILLS=2000 SEED=7 cargo test --test process killed_at_random -- --nocapture` for a longer campaign.
 #[test]
 fn killed_at_random_and_resumed_a_batch_breaks_no_promise() {
-    let _shared = share();
     let (wanted, first) = (number("KILLS", 84), number("SEED", 1));
     let (hits, seeds) = (AtomicU64::new(0), AtomicU64::new(first));
     // Three batches beside each other.
@@ -110,7 +109,6 @@ fn killed_at_points(nth: u64, faults: &str) {
 
 #[test]
 fn killed_at_every_point_a_batch_breaks_no_promise() {
-    let _shared = share();
     let repeated = "latency_jitter=80ms,duplicate_ok=1";
     at_once(
         [(1, ""), (3, FAULTS), (7, repeated)]
@@ -121,7 +119,6 @@ fn killed_at_every_point_a_batch_breaks_no_promise() {
 
 #[test]
 fn after_a_kill_an_unanswered_submit_is_looked_up_and_never_sent_again() {
-    let _shared = share();
     let rows = rows::plain(6, &[rows::Country::Nigeria, rows::Country::China], 3);
     let world = World::with("duplicate_ok=1", 3, &rows, hasty());
     let ended = start_to_crash(&world, "after_reply", 6).wait(LONG);

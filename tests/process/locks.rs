@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::program::until;
 use super::rows::{self, Country};
-use super::world::{LONG, Settings, World, assert_exit, share};
+use super::world::{LONG, Settings, World, assert_exit};
 
 fn busy_world() -> World {
     let settings = Settings { submit_rate: "20/s".to_owned(), ..Settings::default() };
@@ -14,7 +14,6 @@ fn busy_world() -> World {
 
 #[test]
 fn a_second_process_on_one_ledger_by_any_name_exits_6_and_sends_nothing() {
-    let _shared = share();
     let world = busy_world();
     let other = rows::plain(5, &[Country::Vietnam], 99);
     rows::write(&world.path("work/other.csv"), &other);
@@ -47,7 +46,6 @@ fn a_second_process_on_one_ledger_by_any_name_exits_6_and_sends_nothing() {
 
 #[test]
 fn two_processes_started_at_once_send_a_batch_once() {
-    let _shared = share();
     for seed in 0..4 {
         let world = World::new("", seed, &rows::plain(30, &rows::ALL, seed + 1));
         let mut programs: Vec<_> = (0..4).map(|_| world.start_topup(&[])).collect();
@@ -65,7 +63,6 @@ fn two_processes_started_at_once_send_a_batch_once() {
 
 #[test]
 fn status_works_beside_a_run_and_disturbs_nothing() {
-    let _shared = share();
     let world = busy_world();
     let mut program = world.start_topup(&[]);
     until("submits", Duration::from_secs(30), || (world.requests() >= 5).then_some(()));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::program::until;
 use super::rows;
-use super::world::{LONG, World, assert_exit, share};
+use super::world::{LONG, World, assert_exit};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
@@ -21,7 +21,6 @@ fn count(lines: &[Value], message: &str) -> usize {
 
 #[test]
 fn the_log_tells_every_submit_with_provider_row_id_meaning_and_time() {
-    let _shared = share();
     let world = World::new("drop_after=10", 3, &rows::mixed(30, &["0002", "0003"], 4));
     let ended = world.topup(&["--log-file", "run.log", "--settle-for", "2s"]);
     let path = world.path("work/run.log");
@@ -48,7 +47,6 @@ fn the_log_tells_every_submit_with_provider_row_id_meaning_and_time() {
 
 #[test]
 fn a_log_that_cannot_be_opened_is_refused_before_anything_is_sent() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(3, &rows::ALL, 1));
     for (flag, path) in
         [("--log-file", "no/such/folder/run.log"), ("--log-file", "."), ("--metrics-file", "no/such/x.prom")]
@@ -62,7 +60,6 @@ fn a_log_that_cannot_be_opened_is_refused_before_anything_is_sent() {
 
 #[test]
 fn neither_log_nor_figures_are_written_into_a_ledger_or_an_input() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(3, &rows::ALL, 1));
     let ended = world.topup(&["--log-file", "run.log", "--metrics-file", "run.prom"]);
     assert!(ended.stdout.contains("exit"), "{}", ended.stderr);
@@ -84,7 +81,6 @@ fn neither_log_nor_figures_are_written_into_a_ledger_or_an_input() {
 
 #[test]
 fn a_log_on_a_full_disk_is_told_once_and_the_run_goes_on() {
-    let _shared = share();
     if !std::path::Path::new("/dev/full").exists() {
         return;
     }
@@ -97,7 +93,6 @@ fn a_log_on_a_full_disk_is_told_once_and_the_run_goes_on() {
 
 #[test]
 fn stderr_tells_more_with_each_v_and_nothing_without() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(6, &rows::ALL, 1));
     let quiet = world.topup(&[]);
     assert!(!quiet.stderr.contains("INFO"), "{}", quiet.stderr);
@@ -115,7 +110,6 @@ fn figure(text: &str, name: &str) -> Option<String> {
 
 #[test]
 fn the_figures_are_those_of_the_results() {
-    let _shared = share();
     let world = World::new("", 3, &rows::mixed(30, &["0003"], 4));
     std::fs::write(world.path("work/run.prom"), "# HELP bulk_topup_rows of an earlier run\n").unwrap();
     let ended = world.topup(&["--metrics-file", "run.prom"]);
@@ -149,7 +143,6 @@ fn the_figures_are_those_of_the_results() {
 
 #[test]
 fn a_run_that_is_interrupted_or_refused_leaves_its_figures_too() {
-    let _shared = share();
     let settings =
         super::world::Settings { submit_rate: "5/s".to_owned(), ..super::world::Settings::default() };
     let world = World::with("", 1, &rows::plain(200, &rows::ALL, 1), settings);
@@ -175,7 +168,6 @@ fn ask(address: &str, request: &str) -> String {
 
 #[test]
 fn a_listener_serves_figures_at_an_address_of_their_own() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(3, &rows::ALL, 1));
     let secret = world.path("keys/path.key");
     std::fs::write(&secret, "a-path-secret-of-some-length").unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 use super::program::Ended;
 use super::retry::{assert_state, charges, edit, priced, put, retry, row, state};
 use super::rows::{self, Country, Row};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 fn lose_the_ledger(world: &World) {
     fs::remove_dir_all(world.ledger.parent().unwrap()).unwrap();
@@ -42,7 +42,6 @@ fn ids_by_phone(world: &World) -> Vec<(String, String)> {
 
 #[test]
 fn without_the_ledger_the_same_ids_are_derived_and_nothing_is_paid_twice() {
-    let _shared = share();
     let rows: Vec<_> = (0..9).map(|n| row(rows::ALL[n % 3], n, &format!("70{n:02}"))).collect();
     // What would have been sent with the ledger in place.
     let halts = "connect_code=-3,paynicorn_code=4012,tutom_code=21102";
@@ -77,7 +76,6 @@ fn without_the_ledger_the_same_ids_are_derived_and_nothing_is_paid_twice() {
 
 #[test]
 fn without_the_ledger_what_failed_goes_under_the_next_id_and_what_succeeded_never() {
-    let _shared = share();
     let rows: Vec<_> = (0..12).map(|n| row(rows::ALL[n % 3], n, &format!("71{n:02}"))).collect();
     let mut world = World::new("failed=50", 2, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -102,7 +100,6 @@ fn without_the_ledger_what_failed_goes_under_the_next_id_and_what_succeeded_neve
 
 #[test]
 fn an_older_results_file_never_pays_again_where_the_provider_can_be_asked() {
-    let _shared = share();
     let askable = [Country::Nigeria, Country::China];
     let rows: Vec<_> = (0..6).map(|n| row(askable[n % 2], n, &format!("73{n:02}"))).collect();
     let mut world = World::new("failed=100", 1, &rows);
@@ -122,7 +119,6 @@ fn an_older_results_file_never_pays_again_where_the_provider_can_be_asked() {
 
 #[test]
 fn an_id_that_nothing_here_leads_to_is_left_to_a_person() {
-    let _shared = share();
     let rows: Vec<_> = (0..3).map(|n| row(rows::ALL[n % 3], n, &format!("72{n:02}"))).collect();
     let mut world = World::new("failed=100", 1, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -154,7 +150,6 @@ fn an_id_that_nothing_here_leads_to_is_left_to_a_person() {
 
 #[test]
 fn without_the_ledger_a_changed_order_is_held_against_what_the_file_says_was_sent() {
-    let _shared = share();
     let rows = [
         priced(Country::Nigeria, 0, "7300", "100"),
         priced(Country::Nigeria, 1, "7301", "100"),
@@ -180,7 +175,6 @@ fn without_the_ledger_a_changed_order_is_held_against_what_the_file_says_was_sen
 
 #[test]
 fn without_the_ledger_the_rows_that_the_file_lacks_are_named_and_a_cancelled_batch_stays_so() {
-    let _shared = share();
     let rows: Vec<Row> = (0..4).map(|n| priced(Country::Vietnam, n, &format!("74{n:02}"), "10000")).collect();
     let mut world = World::new("connect_code=-3", 1, &rows);
     assert_exit(&world.topup(&[]), 5);

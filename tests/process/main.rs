@@ -6,7 +6,6 @@
 #![expect(clippy::unwrap_used, reason = "what breaks here is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "what breaks here is a failed test")]
 #![expect(clippy::as_conversions, reason = "counts of a test fit everywhere")]
-#![expect(clippy::float_arithmetic, reason = "a measured share is no money")]
 #![expect(clippy::disallowed_methods, reason = "a test of processes waits by the real clock")]
 #![expect(clippy::print_stderr, reason = "seeds and figures of a campaign are for whoever runs it")]
 

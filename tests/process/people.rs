@@ -4,7 +4,7 @@ use std::fs;
 
 use super::retry::{assert_sound_over_retries, assert_state, charges, priced, retry, row, sent, state};
 use super::rows::{Country, Row};
-use super::world::{Settings, World, assert_exit, share};
+use super::world::{Settings, World, assert_exit};
 
 fn vietnamese(count: usize, first: &str) -> Vec<Row> {
     let tail = |n: usize| if n == 0 { first.to_owned() } else { format!("80{n:02}") };
@@ -13,7 +13,6 @@ fn vietnamese(count: usize, first: &str) -> Vec<Row> {
 
 #[test]
 fn only_unknown_rows_are_decided_by_a_person() {
-    let _shared = share();
     let rows = [
         row(Country::Nigeria, 0, "8000"),
         row(Country::Nigeria, 1, "0003"),
@@ -48,7 +47,6 @@ fn only_unknown_rows_are_decided_by_a_person() {
 
 #[test]
 fn what_a_person_resolved_as_failed_goes_under_a_new_id_and_the_decision_is_kept() {
-    let _shared = share();
     let mut world = World::new("drop_before=100", 1, &vietnamese(2, "8100"));
     assert_exit(&world.topup(&["--settle-for", "1s"]), 4);
     world.serve("", 1);
@@ -75,7 +73,6 @@ fn what_a_person_resolved_as_failed_goes_under_a_new_id_and_the_decision_is_kept
 
 #[test]
 fn an_answer_against_a_persons_decision_is_a_conflict_and_nothing_is_sent() {
-    let _shared = share();
     let rows = [row(Country::Nigeria, 0, "8200")];
     let mut world = World::new("drop_after=100,lookup_drop=0,paynicorn_lookup_code=4029", 1, &rows);
     assert_exit(&world.topup(&["--settle-for", "1s"]), 4);
@@ -93,7 +90,6 @@ fn an_answer_against_a_persons_decision_is_a_conflict_and_nothing_is_sent() {
 
 #[test]
 fn a_cancelled_batch_sends_nothing_more_and_its_open_rows_still_settle() {
-    let _shared = share();
     let mut rows = vietnamese(3, "8300");
     rows.push(row(Country::Nigeria, 3, "0001"));
     let mut world = World::new("settle=4s,connect_code=-3", 1, &rows);
@@ -116,7 +112,6 @@ fn a_cancelled_batch_sends_nothing_more_and_its_open_rows_still_settle() {
 
 #[test]
 fn a_canary_that_fails_stops_the_rest_and_the_same_command_goes_on() {
-    let _shared = share();
     let rows = vietnamese(6, "0003");
     let world = World::new("", 1, &rows);
     let ended = world.topup(&["--first", "2"]);
@@ -134,7 +129,6 @@ fn a_canary_that_fails_stops_the_rest_and_the_same_command_goes_on() {
 
 #[test]
 fn a_canary_that_succeeds_lets_the_rest_go() {
-    let _shared = share();
     let world = World::new("", 1, &vietnamese(5, "8400"));
     let ended = world.topup(&["--first", "1"]);
     assert_exit(&ended, 0);
@@ -151,7 +145,6 @@ fn a_canary_that_succeeds_lets_the_rest_go() {
 
 #[test]
 fn a_batch_goes_on_only_when_it_is_confirmed_again() {
-    let _shared = share();
     let mut world = World::with("connect_code=-3", 1, &vietnamese(4, "8500"), Settings::default());
     assert_exit(&world.topup(&[]), 5);
     world.serve("", 1);

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::program::{Program, until};
 use super::rows;
 use super::world::{
-    LONG, MERCHANT_SECRET, OPEN_ID, PAYNICORN_APP_KEY, PRIVATE_KEY, Settings, TUTOM_APP_KEY, World, share,
+    LONG, MERCHANT_SECRET, OPEN_ID, PAYNICORN_APP_KEY, PRIVATE_KEY, Settings, TUTOM_APP_KEY, World,
 };
 
 fn files_under(folder: &Path) -> Vec<PathBuf> {
@@ -52,7 +52,6 @@ fn secrets(world: &World) -> Vec<String> {
 
 #[test]
 fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_screens() {
-    let _shared = share();
     let faults = "drop_before=5,drop_after=5,http502_after=5,html=5,truncate=5,ambiguous=5,lookup_502=10,\
                   lookup_drop=10,late=3,late_by=1s";
     let settings =
@@ -142,7 +141,6 @@ fn no_secret_shows_in_arguments_outputs_ledger_or_results_and_no_number_on_scree
 
 #[test]
 fn files_are_for_their_owner_alone_whatever_the_umask() {
-    let _shared = share();
     for sandbox in [false, true] {
         let world = World::new("", 1, &rows::plain(9, &rows::ALL, 1));
         let mut command = Command::new("/bin/sh");
@@ -168,7 +166,6 @@ fn files_are_for_their_owner_alone_whatever_the_umask() {
 
 #[test]
 fn a_key_file_that_others_can_read_is_refused() {
-    let _shared = share();
     let world = World::new("", 1, &rows::plain(3, &rows::ALL, 1));
     let open = std::fs::Permissions::from_mode(0o640);
     std::fs::set_permissions(world.path("keys/vn.key"), open).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::program::until;
 use super::retry::{assert_sound_over_retries, assert_state, charges, retry, row, sent, state};
 use super::rows::{self, Country, Row};
-use super::world::{Settings, World, assert_exit, share};
+use super::world::{Settings, World, assert_exit};
 
 fn hasty() -> Settings {
     Settings { timeout: "1200ms".to_owned(), not_found_grace: "2s".to_owned(), ..Settings::default() }
@@ -19,7 +19,6 @@ fn nigerians(count: usize) -> Vec<Row> {
 
 #[test]
 fn an_order_that_never_arrived_goes_again_under_its_id_and_is_charged_once() {
-    let _shared = share();
     let mut world = World::with("drop_before=100", 1, &nigerians(3), hasty());
     let ended = world.topup(&["--settle-for", "20s"]);
     assert_exit(&ended, 3);
@@ -43,7 +42,6 @@ fn an_order_that_never_arrived_goes_again_under_its_id_and_is_charged_once() {
 
 #[test]
 fn an_order_that_turned_up_before_its_retry_is_followed_and_not_sent() {
-    let _shared = share();
     let mut world = World::with("late=100,late_by=7s,pending=100,settle=500ms", 1, &nigerians(2), hasty());
     assert_exit(&world.topup(&["--settle-for", "20s"]), 3);
     assert_state(&world, 1, "failed", "retry", "not_received");
@@ -57,7 +55,6 @@ fn an_order_that_turned_up_before_its_retry_is_followed_and_not_sent() {
 
 #[test]
 fn settle_takes_up_an_order_that_arrived_after_it_was_counted_out() {
-    let _shared = share();
     let world = World::with("late=100,late_by=7s", 1, &nigerians(2), hasty());
     assert_exit(&world.topup(&["--settle-for", "20s"]), 3);
     until("charges", Duration::from_secs(20), || (charges(&world) == 2).then_some(()));
@@ -69,7 +66,6 @@ fn settle_takes_up_an_order_that_arrived_after_it_was_counted_out() {
 
 #[test]
 fn an_order_that_arrives_late_after_its_retry_is_charged_once() {
-    let _shared = share();
     let mut world = World::with("late=60,late_by=6s", 3, &nigerians(8), hasty());
     let ended = world.topup(&["--settle-for", "5s"]);
     assert_exit(&ended, 3);
@@ -88,7 +84,6 @@ fn an_order_that_arrives_late_after_its_retry_is_charged_once() {
 
 #[test]
 fn with_a_tenth_of_the_answers_lost_every_row_that_can_be_asked_about_settles_by_itself() {
-    let _shared = share();
     let settings = Settings { not_found_grace: "3s".to_owned(), ..hasty() };
     let rows = rows::plain(120, &[Country::Nigeria, Country::China], 9);
     let mut world = World::with("drop_before=5,drop_after=5", 9, &rows, settings);
@@ -110,7 +105,6 @@ fn with_a_tenth_of_the_answers_lost_every_row_that_can_be_asked_about_settles_by
 
 #[test]
 fn an_order_that_cannot_be_asked_about_is_left_to_a_person_with_its_id_and_time() {
-    let _shared = share();
     let rows = rows::plain(60, &[Country::Vietnam], 4);
     let world = World::with("drop_before=10,drop_after=10", 4, &rows, hasty());
     let ended = world.topup(&["--settle-for", "5s"]);

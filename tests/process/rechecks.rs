@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::program::until;
 use super::retry::{assert_state, row, state};
 use super::rows::Country;
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 fn of_each_provider() -> Vec<super::rows::Row> {
     [Country::Vietnam, Country::Nigeria, Country::China]
@@ -21,7 +21,6 @@ fn contradictions(world: &World) -> usize {
 
 #[test]
 fn a_late_reversal_is_put_on_record_and_told_and_the_row_stays_succeeded() {
-    let _shared = share();
     let world = World::new("reverse=100,reverse_after=300ms", 1, &of_each_provider());
     assert_exit(&world.topup(&[]), 0);
     until("the reversals", Duration::from_secs(30), || {
@@ -60,7 +59,6 @@ fn a_late_reversal_is_put_on_record_and_told_and_the_row_stays_succeeded() {
 
 #[test]
 fn what_is_still_so_is_confirmed_and_nothing_is_written_down() {
-    let _shared = share();
     let mut world = World::new("", 1, &of_each_provider());
     assert_exit(&world.topup(&[]), 0);
     let (sent, events) = (world.requests(), world.events().len());
@@ -83,7 +81,6 @@ fn what_is_still_so_is_confirmed_and_nothing_is_written_down() {
 
 #[test]
 fn open_rows_are_followed_first_and_an_order_that_cannot_be_asked_about_is_told() {
-    let _shared = share();
     let rows = [
         row(Country::Vietnam, 0, "8000"),
         row(Country::Vietnam, 1, "8001"),

@@ -15,7 +15,7 @@ use super::program::Ended;
 use super::rows::{self, Country, Row};
 use super::world::{
     LONG, MERCHANT_SECRET, OPEN_ID, PAYNICORN_APP_KEY, PRIVATE_KEY, Settings, TUTOM_APP_KEY, World,
-    assert_exit, share,
+    assert_exit,
 };
 
 /// Runs the sample with the sandbox inside the program, in a place of its own; gives the batch's name.
@@ -132,7 +132,6 @@ fn assert_agrees(page: &str, results: &Table) {
 
 #[test]
 fn the_page_of_the_sample_says_what_its_results_file_says() {
-    let _shared = share();
     let world = World::new("", 1, &[]);
     let batch = sample(&world);
     let (ended, page) = report(&world, &["sandbox-pay", "--sandbox"]);
@@ -167,7 +166,6 @@ fn the_page_of_the_sample_says_what_its_results_file_says() {
 
 #[test]
 fn halts_open_rows_and_decisions_stand_on_the_page() {
-    let _shared = share();
     let mut chance = rows::Chance::new(3);
     let mut rows: Vec<Row> =
         (0..30).map(|n| rows::row(Country::Vietnam, n, &format!("3{n:03}"), &mut chance)).collect();
@@ -210,7 +208,6 @@ fn halts_open_rows_and_decisions_stand_on_the_page() {
 
 #[test]
 fn only_an_earlier_report_of_the_batch_is_written_over_and_strangers_are_refused() {
-    let _shared = share();
     let world = World::new("", 1, &[]);
     let batch = sample(&world);
     let (ended, _) = report(&world, &[&batch]);
@@ -248,7 +245,6 @@ fn only_an_earlier_report_of_the_batch_is_written_over_and_strangers_are_refused
 
 #[test]
 fn a_batch_of_any_name_has_a_page_in_this_folder_that_can_be_written_again() {
-    let _shared = share();
     let world = World::new("", 1, &[]);
     fs::write(&world.input, "phone,amount\n0912345678,20000\n").unwrap();
     let name = "Tom & \"J\" <b>";
@@ -346,7 +342,6 @@ fn measured(world: &World, browser: &Path, page: &Path, width: u32) -> (u32, u32
 
 #[test]
 fn a_browser_shows_the_page_without_a_complaint_and_without_scrolling_sideways() {
-    let _shared = share();
     let Some(browser) = chromium() else { return };
     let mut chance = rows::Chance::new(9);
     let mut rows: Vec<Row> =

@@ -7,7 +7,7 @@ use super::checker::Promise;
 use super::evidence::Table;
 use super::program::Ended;
 use super::rows::{self, Chance, Country, Row};
-use super::world::{LONG, World, assert_exit, share};
+use super::world::{LONG, World, assert_exit};
 
 /// The `number`th row of a file, always the same.
 pub fn row(country: Country, number: usize, tail: &str) -> Row {
@@ -106,7 +106,6 @@ const ALL_FAIL: &str = "failed=100";
 
 #[test]
 fn retry_sends_failed_and_fixable_rows_under_new_ids_and_no_other_row() {
-    let _shared = share();
     let rows = [
         row(Country::Nigeria, 0, "5000"),
         row(Country::Nigeria, 1, "0003"),
@@ -137,7 +136,6 @@ fn retry_sends_failed_and_fixable_rows_under_new_ids_and_no_other_row() {
 
 #[test]
 fn results_are_numbered_and_what_succeeded_is_not_sent_by_an_older_file() {
-    let _shared = share();
     let rows: Vec<_> = (0..6).map(|n| row(rows::ALL[n % 3], n, &format!("50{n:02}"))).collect();
     let mut world = World::new(ALL_FAIL, 1, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -163,7 +161,6 @@ fn results_are_numbered_and_what_succeeded_is_not_sent_by_an_older_file() {
 
 #[test]
 fn rows_are_found_in_a_sorted_filtered_and_narrowed_file() {
-    let _shared = share();
     let rows: Vec<_> = (0..6).map(|n| row(rows::ALL[n % 3], n, &format!("51{n:02}"))).collect();
     let mut world = World::new(ALL_FAIL, 1, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -197,7 +194,6 @@ fn rows_are_found_in_a_sorted_filtered_and_narrowed_file() {
 
 #[test]
 fn a_spreadsheets_spelling_of_an_order_is_the_same_order() {
-    let _shared = share();
     let rows = [
         Row { phone: "0912555001".to_owned(), ..priced(Country::Vietnam, 0, "5001", "20000") },
         Row { phone: "0912555002".to_owned(), ..priced(Country::Vietnam, 1, "5002", "20000") },
@@ -223,7 +219,6 @@ fn a_spreadsheets_spelling_of_an_order_is_the_same_order() {
 
 #[test]
 fn a_changed_order_goes_only_if_it_was_never_submitted() {
-    let _shared = share();
     let rows: Vec<_> = (0..3).map(|n| priced(Country::Vietnam, n, &format!("52{n:02}"), "20000")).collect();
     let mut world = World::new("connect_code=-3", 1, &rows);
     assert_exit(&world.topup(&[]), 5);
@@ -252,7 +247,6 @@ fn a_changed_order_goes_only_if_it_was_never_submitted() {
 
 #[test]
 fn corrected_rows_are_judged_anew_and_shown_as_corrected() {
-    let _shared = share();
     let mut rows = vec![
         priced(Country::Vietnam, 0, "5300", "15000"),
         Row { phone: "12345".to_owned(), ..priced(Country::Vietnam, 1, "5301", "20000") },
@@ -292,7 +286,6 @@ fn corrected_rows_are_judged_anew_and_shown_as_corrected() {
 
 #[test]
 fn a_file_that_says_failed_of_what_succeeded_or_may_have_is_not_believed() {
-    let _shared = share();
     let rows =
         [row(Country::Nigeria, 0, "5400"), row(Country::Vietnam, 1, "0007"), row(Country::China, 2, "5402")];
     let mut world = World::new("", 1, &rows);
@@ -317,7 +310,6 @@ fn a_file_that_says_failed_of_what_succeeded_or_may_have_is_not_believed() {
 
 #[test]
 fn of_a_row_that_stands_twice_the_first_line_counts() {
-    let _shared = share();
     let rows = [priced(Country::Vietnam, 0, "5500", "15000")];
     let mut world = World::new("", 1, &[rows[0].clone(), priced(Country::Vietnam, 1, "5501", "20000")]);
     assert_exit(&world.topup(&[]), 3);
@@ -346,7 +338,6 @@ fn of_a_row_that_stands_twice_the_first_line_counts() {
 
 #[test]
 fn rows_of_two_batches_are_refused_whole_with_and_without_a_ledger() {
-    let _shared = share();
     let rows: Vec<_> = (0..3).map(|n| row(Country::Nigeria, n, &format!("56{n:02}"))).collect();
     let mut world = World::new(ALL_FAIL, 1, &rows);
     assert_exit(&world.topup(&[]), 3);
@@ -367,7 +358,6 @@ fn rows_of_two_batches_are_refused_whole_with_and_without_a_ledger() {
 
 #[test]
 fn retry_never_writes_over_its_input_or_a_file_that_is_not_this_batchs() {
-    let _shared = share();
     let mut world = World::new(ALL_FAIL, 1, &[row(Country::Nigeria, 0, "5700")]);
     assert_exit(&world.topup(&[]), 3);
     world.serve("", 1);
@@ -388,7 +378,6 @@ fn retry_never_writes_over_its_input_or_a_file_that_is_not_this_batchs() {
 
 #[test]
 fn a_retry_has_its_own_canary_and_its_total_is_the_whole_files() {
-    let _shared = share();
     let tails = ["5800", "0003", "0003", "0003", "0003"];
     let rows: Vec<_> = (0..5).map(|n| priced(Country::Vietnam, n, tails[n], "20000")).collect();
     let mut world = World::new("", 1, &rows);
@@ -405,7 +394,6 @@ fn a_retry_has_its_own_canary_and_its_total_is_the_whole_files() {
 
 #[test]
 fn a_second_retry_of_a_file_goes_by_what_the_first_one_left() {
-    let _shared = share();
     let rows: Vec<_> = (0..4).map(|n| priced(Country::Vietnam, n, &format!("59{n:02}"), "20000")).collect();
     let mut world = World::new("failed=100", 1, &rows);
     assert_exit(&world.topup(&[]), 3);

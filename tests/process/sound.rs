@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::rows::{self, Chance, Country};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 #[test]
 fn three_hundred_mixed_rows_end_as_their_providers_decided() {
-    let _shared = share();
     let mut chance = Chance::new(300);
     let scenarios = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"];
     let rows: Vec<_> = (0..300)
@@ -50,7 +49,6 @@ fn three_hundred_mixed_rows_end_as_their_providers_decided() {
 
 #[test]
 fn an_order_whose_answer_was_lost_and_cannot_be_asked_for_is_left_to_a_person() {
-    let _shared = share();
     let mut chance = Chance::new(7);
     let rows: Vec<_> = (0..4).map(|n| rows::row(Country::Vietnam, n, "0007", &mut chance)).collect();
     let world = World::new("", 1, &rows);

@@ -7,7 +7,7 @@ use calamine::{Reader, Xlsx, open_workbook};
 
 use super::retry::{priced, row};
 use super::rows::{Country, Row};
-use super::world::{World, assert_exit, share};
+use super::world::{World, assert_exit};
 
 fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = ["8000", "8001", "0003"]
@@ -35,7 +35,6 @@ fn plain(rows: &[Vec<String>]) -> Vec<Vec<String>> {
 
 #[test]
 fn a_workbook_holds_the_cells_of_the_csv_and_is_retried_like_it() {
-    let _shared = share();
     let mut world = World::new("", 1, &rows());
     let ended = world.topup(&["-o", "out.xlsx"]);
     assert_exit(&ended, 3);
@@ -72,7 +71,6 @@ fn a_workbook_holds_the_cells_of_the_csv_and_is_retried_like_it() {
 
 #[test]
 fn a_workbook_of_results_beside_the_input_keeps_a_lost_ledger_from_paying_again() {
-    let _shared = share();
     let world = World::new("", 1, &rows());
     assert_exit(&world.topup(&["-o", "payroll.results.xlsx"]), 3);
     let sent = world.requests();
@@ -85,7 +83,6 @@ fn a_workbook_of_results_beside_the_input_keeps_a_lost_ledger_from_paying_again(
 
 #[test]
 fn of_two_sheets_of_results_none_is_taken_by_guess() {
-    let _shared = share();
     let world = World::new("", 1, &rows());
     assert_exit(&world.topup(&["-o", "out.xlsx"]), 3);
     let found = sheet(&world, "out.xlsx");
@@ -114,7 +111,6 @@ fn of_two_sheets_of_results_none_is_taken_by_guess() {
 
 #[test]
 fn a_foreign_file_is_never_overwritten_by_a_workbook() {
-    let _shared = share();
     let world = World::new("", 1, &rows());
     assert_exit(&world.topup(&["-o", "out.xlsx"]), 3);
     let other = world.path("work/other.xlsx");

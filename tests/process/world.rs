@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -23,19 +22,6 @@ pub const OPEN_ID: &str = "demo-open-id";
 pub const MERCHANT_SECRET: &str = "demo-merchant-secret";
 pub const TUTOM_APP_KEY: &str = "7bf7d2fd6d9c5012ae7c82ab7617";
 pub const PAYNICORN_APP_KEY: &str = "T90B124766qU95d385O4";
-
-/// Measurements need the machine for themselves; everything else shares it.
-static MACHINE: RwLock<()> = RwLock::new(());
-
-/// The machine, shared with other tests.
-pub fn share() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// The machine, alone.
-pub fn alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// Runs several worlds beside each other: they mostly wait. The first that fails fails the test.
 pub fn at_once<F: FnOnce() + Send>(worlds: impl Iterator<Item = F>) {

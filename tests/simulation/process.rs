@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use bulk_topup::domain::{Delivery, HttpRequest, Order, RowNumber, TransactionId};
+use bulk_topup::domain::{Delivery, HttpRequest, Now, Order, RowNumber, TransactionId};
 use bulk_topup::engine::{
-    CallId, Clearances, Command, Engine, Input, LaneId, LaneStart, Mode, Notice, RecordId, Rules, RunConfig,
+    CallId, Clearances, Command, Engine, Input, LaneId, LaneStart, Mode, Notice, PastSubmit, RecordId, Rules,
+    RunConfig,
 };
 use bulk_topup::lifecycle::{Entry, Phase, TopUp};
 
@@ -328,13 +329,21 @@ impl World {
         let now = self.now();
         let mine = |row: RowNumber| self.ledger.order(row).is_some_and(|o| o.provider == plan.config.name);
         let window = plan.config.submit_rate.window + Duration::from_secs(5);
+        let over = |row: RowNumber, intended: Now| {
+            let topup = &self.ledger.rows().find(|(order, _)| order.row == row)?.1;
+            let known = topup.phase != Phase::Sending;
+            topup.quiet_since.filter(|quiet| known && quiet.tick > intended.tick)
+        };
         let recent_submits = self
             .ledger
             .intents()
             .iter()
             .filter(|intent| mine(intent.row))
-            .map(|intent| now.elapsed_since(intent.at).unwrap_or(Duration::ZERO))
-            .filter(|age| *age <= window)
+            .map(|intent| PastSubmit {
+                intended: now.elapsed_since(intent.at).unwrap_or(Duration::ZERO),
+                over: over(intent.row, intent.at).and_then(|at| now.elapsed_since(at)),
+            })
+            .filter(|submit| submit.intended <= window)
             .collect();
         let spaced_numbers = self
             .ledger
@@ -348,6 +357,7 @@ impl World {
             open_numbers: plan.busy_elsewhere.clone(),
             spaced_numbers,
             recent_submits,
+            looked_before: true,
         }
     }
 

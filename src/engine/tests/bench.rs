@@ -321,6 +321,6 @@ fn intent(entry: &Entry) -> Option<(RowNumber, TransactionId)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "stands for a ledger")]
-fn receipts(entries: &[Entry]) -> Vec<Receipt> {
+pub(super) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
     entries.iter().filter_map(intent).map(|(row, id)| Receipt::committed(row, id)).collect()
 }

@@ -3,6 +3,8 @@
 
 mod bench;
 mod ends;
+mod playing;
+mod rates;
 mod rows;
 mod submits;
 mod watched;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, Setup, nigeria, order, ready, seconds, vietnam};
 use crate::domain::{Boot, Delivery, NetFault, Now, Reason, Reply, Tick, WallTime};
-use crate::engine::{Input, LaneStart, Rate};
+use crate::engine::{Input, LaneStart, PastSubmit, Rate};
 use crate::lifecycle::{Phase, TopUp};
 
 const THROTTLED: &str = r#"{"code":"4014","msg":"slow down"}"#;
@@ -376,7 +376,8 @@ fn what_was_sent_before_a_restart_counts_for_the_rate() {
     lane.submit_rate = Rate { count: 2, window: seconds(60) };
     let rows = (1..=2).map(|row| ready(order(&lane, row, row, None))).collect();
     let mut setup = Setup::send(lane, rows);
-    setup.lanes[0].1.recent_submits = vec![seconds(3), seconds(10)];
+    let past = |age| PastSubmit { intended: seconds(age), over: None };
+    setup.lanes[0].1.recent_submits = vec![past(3), past(10)];
     let mut bench = setup.start();
     bench.open_vietnam();
     // The two before left in the last 10 s: a third one may not leave until the first of them is 60 s old.
