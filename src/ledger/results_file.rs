@@ -118,7 +118,7 @@ fn write_csv(
         let view = ledger.run_view(info.id)?;
         let mut writer =
             ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
-        ledger.stream_rows(info.id, |row| writer.write(row).map_err(fail))?;
+        ledger.stream_rows(info.id, |cells, row| writer.write_words(cells, row).map_err(fail))?;
         writer.finish().and_then(|mut out| out.flush()).map_err(fail)
     })
 }
