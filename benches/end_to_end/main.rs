@@ -2,7 +2,7 @@
 //! Every contestant runs in a process of its own, in pairs one after the other; the table holds medians of the
 //! pairs' ratios, because one machine's figures differ from hour to hour and ratios do so less.
 //!
-//! `cargo bench --bench end_to_end`. Variables: `BENCH_ROWS` (rows of a batch, 20000), `BENCH_ROUNDS` (5),
+//! `cargo bench --bench end_to_end --bench batch`. Variables: `BENCH_ROWS` (rows of a batch, 20000), `BENCH_ROUNDS` (5),
 //! `BENCH_SHAPES` and `BENCH_LATENCIES` (names and milliseconds, comma separated), `BENCH_PYTHON` (an
 //! interpreter that has aiohttp).
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
@@ -10,13 +10,13 @@
 #![expect(clippy::as_conversions, clippy::float_arithmetic, reason = "figures for people, no money")]
 
 mod bare;
-mod library;
 mod program;
 mod provider;
 mod script;
 mod shape;
 
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use shape::{Race, Shape};
@@ -27,7 +27,6 @@ fn main() {
     match words.as_slice() {
         ["provider", latency] => provider::serve(latency.parse().unwrap()),
         ["bare", race @ ..] => println!("{}", bare::run(&Race::parse(race))),
-        ["library", race @ ..] => println!("{}", library::run(&Race::parse(race))),
         // `cargo bench` says --bench; `cargo test` does not, and then there is nothing to do.
         _ if words.contains(&"--bench") => compare(),
         _ => {}
@@ -63,12 +62,24 @@ impl Drop for Provider {
     }
 }
 
-/// Runs one contestant of this program; it prints its seconds.
-pub fn rerun(role: &str, race: &Race) -> f64 {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+/// Runs the contestant in this program's `bare`, or in a program beside it; it prints its seconds.
+fn rerun(program: &Path, role: &str, race: &Race) -> f64 {
+    let mut command = Command::new(program);
     let output = command.arg(role).args(race.words()).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{role} failed");
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+/// The other benchmark of this name that cargo built last.
+fn beside(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let built = std::fs::read_dir(own.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: &PathBuf| {
+        let file = path.file_name().unwrap().to_string_lossy();
+        file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) && path.extension().is_none()
+    };
+    let newest = built.filter(named).max_by_key(|path| path.metadata().unwrap().modified().unwrap());
+    newest.unwrap_or_else(|| panic!("{name} is not built: cargo bench --bench end_to_end --bench {name}"))
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -107,8 +118,9 @@ struct Line {
 
 impl Line {
     fn race(race: &Race, rounds: u32, python: Option<&str>) -> Self {
+        let own = std::env::current_exe().unwrap();
         let ours = || match race.shape {
-            Shape::Submits => rerun("library", race),
+            Shape::Submits => rerun(&beside("batch"), "race", race),
             Shape::Paynicorn | Shape::ConnectTopup | Shape::Tutom => program::run(race),
         };
         let mut line = Self::default();
@@ -116,9 +128,9 @@ impl Line {
             // Whoever comes second meets another machine: they take turns.
             if round % 2 == 0 {
                 line.ours.push(timed(race, ours));
-                line.bare.push(timed(race, || rerun("bare", race)));
+                line.bare.push(timed(race, || rerun(&own, "bare", race)));
             } else {
-                line.bare.push(timed(race, || rerun("bare", race)));
+                line.bare.push(timed(race, || rerun(&own, "bare", race)));
                 line.ours.push(timed(race, ours));
             }
             if let Some(python) = python {

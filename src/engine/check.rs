@@ -67,7 +67,7 @@ impl Engine {
             };
             slot.checked = true;
         }
-        self.slots.insert(row, slot);
+        self.slots.insert(row, Box::new(slot));
         self.check_on(row);
     }
 

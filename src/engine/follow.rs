@@ -27,27 +27,25 @@ impl Engine {
         if let Some(tid) = &loaded.topup.id {
             self.ids.insert(tid.clone(), row);
         }
-        self.slots.insert(
-            row,
-            Slot {
-                lane: id,
-                order: loaded.order,
-                topup: loaded.topup,
-                stage: Stage::FollowDue,
-                clearance: Clearance::default(),
-                checked: true,
-                looks: 0,
-                verify: std::collections::VecDeque::new(),
-                ahead: Vec::new(),
-                verified: None,
-                waited: None,
-                submitted,
-                holds_number: true,
-                once,
-                asked: None,
-                looked: None,
-            },
-        );
+        let slot = Slot {
+            lane: id,
+            order: loaded.order,
+            topup: loaded.topup,
+            stage: Stage::FollowDue,
+            clearance: Clearance::default(),
+            checked: true,
+            looks: 0,
+            verify: std::collections::VecDeque::new(),
+            ahead: Vec::new(),
+            verified: None,
+            waited: None,
+            submitted,
+            holds_number: true,
+            once,
+            asked: None,
+            looked: None,
+        };
+        self.slots.insert(row, Box::new(slot));
         let interrupted = self.slots.get(&row).is_some_and(|slot| slot.topup.phase == Phase::Sending);
         if interrupted {
             if self.rules == Rules::NewIdOnResume {

@@ -1,7 +1,8 @@
 //! The engine itself: inputs in, commands out, the order of work in between.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::hash::HashMap;
 use super::lane::{Lane, Preflight};
 use super::recheck::Rechecks;
 use super::slot::{Slot, Stage};
@@ -31,7 +32,7 @@ pub struct Engine {
     pub(super) run: RunConfig,
     pub(super) rules: Rules,
     pub(super) lanes: Vec<Lane>,
-    pub(super) slots: HashMap<RowNumber, Slot>,
+    pub(super) slots: HashMap<RowNumber, Box<Slot>>,
     /// Rows by the time they want attention.
     pub(super) due: BTreeSet<(Tick, RowNumber)>,
     pub(super) calls: BTreeMap<CallId, (LaneId, CallFor)>,
@@ -84,14 +85,14 @@ impl Engine {
                 .collect(),
             run,
             rules,
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             due: BTreeSet::new(),
             calls: BTreeMap::new(),
             commits: BTreeMap::new(),
             commands: VecDeque::new(),
             entries: Vec::new(),
             clearances,
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             next_call: 0,
             next_record: 0,
             last_submit: now.tick,
@@ -268,14 +269,14 @@ impl Engine {
 
     fn committed(&mut self, record: RecordId, receipts: Vec<Receipt>) {
         let waiting = self.commits.remove(&record).unwrap_or_default();
-        let mut receipts: HashMap<RowNumber, Receipt> =
-            receipts.into_iter().map(|receipt| (receipt.row(), receipt)).collect();
+        // They come in the order of their intents; rows that left the run meanwhile have one too.
+        let mut receipts = receipts.into_iter();
         for row in waiting {
             let Some(slot) = self.slots.get_mut(&row) else { continue };
             if !matches!(slot.stage, Stage::IntentRecorded) {
                 continue;
             }
-            let Some(receipt) = receipts.remove(&row) else {
+            let Some(receipt) = receipts.find(|receipt| receipt.row() == row) else {
                 let fault = format!("row {row}: the ledger committed its intent without a receipt");
                 self.commands.push_back(Command::Notice(Notice::Fault(fault)));
                 continue;
@@ -379,7 +380,7 @@ impl Engine {
     }
 
     /// Forgets a row. Its number stays busy unless it was given back before.
-    pub(super) fn drop_row(&mut self, row: RowNumber) -> Option<Slot> {
+    pub(super) fn drop_row(&mut self, row: RowNumber) -> Option<Box<Slot>> {
         let slot = self.slots.remove(&row)?;
         if let Some(id) = &slot.topup.id {
             self.ids.remove(id);

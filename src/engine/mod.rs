@@ -6,6 +6,7 @@ mod clear;
 mod finish;
 mod follow;
 mod halt;
+mod hash;
 mod lane;
 mod limiter;
 mod machine;

@@ -1,8 +1,9 @@
 //! Phone numbers of one provider: never two open orders for one, and a least time between two.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::hash::HashMap;
 use crate::domain::{RowNumber, Tick};
 
 #[derive(Debug, Default)]

@@ -1,12 +1,15 @@
 //! One HTTP client for one provider: its time limits, its proxy, and a [`Client::send`] that puts at most one
 //! request on the wire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use super::direct::Direct;
+use super::proxied::Proxied;
+use crate::domain::{Delivery, HttpRequest, Secret};
 
-use super::{fault, reply};
-use crate::domain::{Delivery, HttpRequest, Method, NetFault, Secret};
+/// How we name ourselves.
+pub(super) const AGENT: &str = concat!("bulk-topup/", env!("CARGO_PKG_VERSION"));
 
 /// How a [`Client`] reaches its provider.
 #[derive(Clone, Debug)]
@@ -30,6 +33,11 @@ impl NetOptions {
     /// Servers close idle connections without a word, some after five seconds. A request that meets such a
     /// close may have arrived, which costs a person a phone call; a new connection costs some milliseconds.
     pub const IDLE_DEFAULT: Duration = Duration::from_secs(2);
+
+    /// The longest time for a connection, surely below the whole one.
+    pub(super) fn connect_max(&self) -> Duration {
+        self.connect_timeout.min(self.timeout.saturating_mul(9) / 10)
+    }
 }
 
 impl Default for NetOptions {
@@ -61,7 +69,13 @@ pub enum NetError {
 /// Sends requests to one provider. Clones share the connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: reqwest::Client,
+    way: Arc<Way>,
+}
+
+/// How the provider is reached.
+enum Way {
+    Direct(Direct),
+    Proxied(Proxied),
 }
 
 impl std::fmt::Debug for Client {
@@ -76,64 +90,23 @@ impl Client {
     /// # Errors
     /// [`NetError`] when the proxy's address is wrong or the machine has no root certificates.
     pub fn new(options: NetOptions) -> Result<Self, NetError> {
-        // A provider that is installed already serves as well.
+        // A provider of cryptography that is installed already serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let connect_max = options.timeout.saturating_mul(9) / 10;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("bulk-topup/", env!("CARGO_PKG_VERSION")))
-            .timeout(options.timeout)
-            .connect_timeout(options.connect_timeout.min(connect_max))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
-            .referer(false);
-        builder = if options.idle.is_zero() {
-            builder.pool_max_idle_per_host(0)
-        } else {
-            builder.pool_idle_timeout(options.idle)
+        let way = match &options.proxy {
+            None => Way::Direct(Direct::new(&options)?),
+            Some(proxy) => Way::Proxied(Proxied::new(&options, proxy)?),
         };
-        if !options.tls {
-            builder = builder.tls_certs_only([]);
-        }
-        if let Some(proxy) = options.proxy {
-            builder = builder.proxy(proxy_of(&proxy)?);
-        }
-        let inner = builder.build().map_err(|error| NetError::Tls(fault::root_cause(&error)))?;
-        Ok(Self { inner })
+        Ok(Self { way: Arc::new(way) })
     }
 
     /// Sends the request once and says what became of it. [`Delivery::NotSent`] is a proof; whatever may have
     /// left is [`Delivery::MaybeSent`]. A future that is dropped may have sent it.
     pub async fn send(&self, request: &HttpRequest) -> Delivery {
-        let Ok(url) = reqwest::Url::parse(request.url.expose()) else {
-            return Delivery::NotSent(NetFault::Connect);
-        };
-        let secure = url.scheme() == "https";
-        let mut builder = match request.method {
-            Method::Get => self.inner.get(url),
-            Method::Post => self.inner.post(url),
-        };
-        if let Some((content_type, body)) = &request.body {
-            builder = builder
-                .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
-                .body(body.expose().to_owned());
-        }
-        match builder.send().await {
-            Ok(head) => reply::read(head, request.reply_bytes_max).await,
-            Err(error) => fault::classify(&error, secure),
+        match &*self.way {
+            Way::Direct(direct) => direct.send(request).await,
+            Way::Proxied(proxied) => proxied.send(request).await,
         }
     }
-}
-
-/// The proxy for every request. Its `NO_PROXY` list stays empty: the environment has no say.
-fn proxy_of(address: &Secret) -> Result<reqwest::Proxy, NetError> {
-    let url = reqwest::Url::parse(address.expose()).map_err(|_| NetError::Proxy)?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(NetError::Proxy);
-    }
-    reqwest::Proxy::all(url).map_err(|_| NetError::Proxy)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! left, or neither. It follows no redirect, repeats nothing, and knows no provider.
 
 mod client;
+mod direct;
 mod fault;
+mod proxied;
 mod reply;
 
 pub use client::{Client, NetError, NetOptions};

@@ -1,8 +1,12 @@
 //! Reads a reply's body up to its cap and says whether it surely arrived whole.
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use std::future::poll_fn;
+use std::pin::pin;
 
-use super::fault::after_connect;
+use hyper::Response;
+use hyper::body::{Body, Bytes};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+
 use crate::domain::{Delivery, NetFault, Reply};
 
 /// How the head says that the body ends.
@@ -16,26 +20,33 @@ enum Ending {
     Unsure,
 }
 
-/// Reads the body. A body that breaks off is a reply that is not intact; one that does not end in time is
-/// [`NetFault::TimedOut`].
-pub(super) async fn read(mut head: reqwest::Response, bytes_max: usize) -> Delivery {
-    let status = head.status().as_u16();
-    let ending = ending(head.headers());
+/// Reads the body. A body that breaks off is a reply that is not intact; one that does not end in time, by the
+/// error's own word, is [`NetFault::TimedOut`].
+pub(super) async fn read<B>(
+    reply: Response<B>,
+    bytes_max: usize,
+    timed_out: impl Fn(&B::Error) -> bool,
+) -> Delivery
+where
+    B: Body<Data = Bytes>,
+{
+    let status = reply.status().as_u16();
+    let ending = ending(reply.headers());
+    let mut coming = pin!(reply.into_body());
     let mut body = Vec::new();
     let ended = loop {
-        match head.chunk().await {
-            Ok(Some(chunk)) => {
+        match poll_fn(|cx| coming.as_mut().poll_frame(cx)).await {
+            Some(Ok(frame)) => {
+                let Some(chunk) = frame.data_ref() else { continue };
                 let room = bytes_max.saturating_sub(body.len());
-                body.extend(chunk.iter().take(room));
+                body.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
                 if chunk.len() > room {
                     break false;
                 }
             }
-            Ok(None) => break true,
-            Err(error) => match after_connect(&error) {
-                NetFault::TimedOut => return Delivery::MaybeSent(NetFault::TimedOut),
-                NetFault::Broken | NetFault::Connect | NetFault::Tls | NetFault::Withdrawn => break false,
-            },
+            None => break true,
+            Some(Err(error)) if timed_out(&error) => return Delivery::MaybeSent(NetFault::TimedOut),
+            Some(Err(_)) => break false,
         }
     };
     let whole = match ending {
@@ -48,7 +59,7 @@ pub(super) async fn read(mut head: reqwest::Response, bytes_max: usize) -> Deliv
 
 /// How the body ends, by the head. Both a length and chunks, or two lengths, are not believed.
 fn ending(headers: &HeaderMap) -> Ending {
-    let plain = |value: &reqwest::header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
         return Ending::Unsure;
     }
@@ -71,7 +82,7 @@ fn digits(bytes: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     use super::*;
 

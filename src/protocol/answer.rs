@@ -173,11 +173,14 @@ impl Scrub {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles: Vec<String> = Vec::new();
         for secret in secrets {
-            let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            needles.push(one_line(secret).to_ascii_lowercase());
-            needles.push(encoded.to_ascii_lowercase());
+            let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'.' | b'_');
+            if !secret.bytes().all(unreserved) {
+                needles.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
+            }
+            needles.push(one_line(secret));
         }
         needles.retain(|needle| !needle.is_empty());
+        needles.iter_mut().for_each(|needle| needle.make_ascii_lowercase());
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
         needles.dedup();
         Self { needles: needles.into_iter().map(Secret::new).collect() }
@@ -202,7 +205,7 @@ impl Scrub {
     fn clean(&self, text: &str, chars_max: usize) -> String {
         // Joined to one line first: a key split by a control character must not come together afterwards.
         let clean = self.replace(&one_line(text));
-        if clean.chars().count() <= chars_max {
+        if clean.len() <= chars_max || clean.chars().count() <= chars_max {
             return clean;
         }
         let mut cut: String = clean.chars().take(chars_max.saturating_sub(1)).collect();
@@ -211,7 +214,11 @@ impl Scrub {
     }
 
     fn replace(&self, text: &str) -> String {
+        let lower = text.to_ascii_lowercase();
         let mut text = text.to_owned();
+        if !self.needles.iter().any(|needle| lower.contains(needle.expose())) {
+            return text;
+        }
         for needle in &self.needles {
             // Lower case of ASCII keeps every byte's place.
             let lower = text.to_ascii_lowercase();
@@ -234,6 +241,10 @@ fn one_line(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
+    let plain = |pair: &[u8]| matches!(pair, [b'!'..=b'~', b' '..=b'~'] | [b' ', b'!'..=b'~']);
+    if text.trim().len() == text.len() && text.as_bytes().windows(2).all(plain) && text.len() > 1 {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() {

@@ -1,7 +1,7 @@
 //! JSON as money needs it: every scalar kept as the sender wrote it (ids above 2^53, `46.0000`), and a text in
 //! which any object names a key twice refused, because two readers could take two meanings from it.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -29,13 +29,13 @@ impl JsonFault {
     }
 }
 
-/// A JSON object whose values are kept as written.
+/// A JSON object whose values are kept as written, within the text it was read from.
 #[derive(Debug)]
-pub(super) struct Object(Vec<(String, Box<RawValue>)>);
+pub(super) struct Object<'a>(Vec<(Key<'a>, &'a str)>);
 
-impl Object {
+impl<'a> Object<'a> {
     /// Reads a whole body.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, JsonFault> {
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, JsonFault> {
         let text = std::str::from_utf8(body).map_err(|_| JsonFault::NotStrictJson)?.trim();
         if text.is_empty() {
             return Err(JsonFault::Empty);
@@ -43,7 +43,6 @@ impl Object {
         if text.starts_with('<') {
             return Err(JsonFault::WebPage);
         }
-        serde_json::from_str::<Strict>(text).map_err(|_| JsonFault::NotStrictJson)?;
         serde_json::from_str(text).map_err(|_| JsonFault::NotStrictJson)
     }
 
@@ -56,6 +55,7 @@ impl Object {
     pub(super) fn text(&self, key: &str) -> Option<String> {
         let raw = self.raw(key)?;
         match raw.bytes().next() {
+            Some(b'"') if is_plain(raw) => Some(raw.trim_matches('"').to_owned()),
             Some(b'"') => serde_json::from_str(raw).ok(),
             Some(b'-' | b'0'..=b'9') => Some(raw.to_owned()),
             _ => None,
@@ -64,7 +64,13 @@ impl Object {
 
     /// As [`Object::text`], without surrounding white space and without empty texts.
     pub(super) fn word(&self, key: &str) -> Option<String> {
-        self.text(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        let text = self.text(key)?;
+        let word = text.trim();
+        match word.len() {
+            0 => None,
+            all if all == text.len() => Some(text),
+            _ => Some(word.to_owned()),
+        }
     }
 
     /// A nested object.
@@ -75,33 +81,44 @@ impl Object {
     /// The objects of a nested array; entries that are no objects are left out. `None`: no array.
     pub(super) fn objects(&self, key: &str) -> Option<Vec<Self>> {
         let raw = self.raw(key).filter(|raw| raw.starts_with('['))?;
-        let entries: Vec<Box<RawValue>> = serde_json::from_str(raw).ok()?;
+        let entries: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
         Some(entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
     }
 
     /// Every key with its scalar; nested values are left out.
     pub(super) fn scalars(&self) -> Vec<(String, String)> {
-        self.0.iter().filter_map(|(key, _)| Some((key.clone(), self.text(key)?))).collect()
+        self.0.iter().filter_map(|(key, _)| Some((key.0.to_string(), self.text(&key.0)?))).collect()
     }
 
-    fn raw(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, raw)| raw.get()).filter(|raw| *raw != "null")
+    fn raw(&self, key: &str) -> Option<&'a str> {
+        self.0.iter().find(|(name, _)| name.0 == key).map(|(_, raw)| *raw).filter(|raw| *raw != "null")
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+/// Whether a value is a text without escapes: it reads as it stands.
+fn is_plain(raw: &str) -> bool {
+    raw.starts_with('"') && !raw.contains('\\')
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
         impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
+            type Value = Object<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a JSON object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry::<String, Box<RawValue>>()? {
-                    fields.push(field);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(8);
+                while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    let raw = value.get();
+                    // A text without escapes is checked by now, whatever it says.
+                    if !is_plain(raw) {
+                        serde_json::from_str::<Strict>(raw).map_err(A::Error::custom)?;
+                    }
+                    fields.push((key, raw));
                 }
+                distinct(fields.iter().map(|(key, _)| &*key.0))?;
                 Ok(Object(fields))
             }
         }
@@ -150,13 +167,43 @@ impl<'de> Visitor<'de> for Walk {
         Ok(Strict)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some((key, Strict)) = map.next_entry::<String, Strict>()? {
-            if !seen.insert(key) {
-                return Err(A::Error::custom("a key stands twice"));
+        let mut keys: Vec<Key<'de>> = Vec::with_capacity(8);
+        while let Some((key, Strict)) = map.next_entry::<Key<'de>, Strict>()? {
+            keys.push(key);
+        }
+        distinct(keys.iter().map(|key| &*key.0))?;
+        Ok(Strict)
+    }
+}
+
+/// Fails where a key stands twice. Sorted, so that an object of a million keys costs no million squared.
+fn distinct<'k, E: Error>(keys: impl Iterator<Item = &'k str>) -> Result<(), E> {
+    let mut keys: Vec<&str> = keys.collect();
+    keys.sort_unstable();
+    let twice = keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
+    if twice { Err(E::custom("a key stands twice")) } else { Ok(()) }
+}
+
+/// A key as it reads, without a copy where it stands so.
+#[derive(Debug)]
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
             }
         }
-        Ok(Strict)
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -223,6 +270,20 @@ mod tests {
     #[test]
     fn a_key_named_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"a":2}]}"#, r#"{"x":{"a":1,"\u0061":2}}"#] {
+            assert_eq!(Object::parse(text.as_bytes()).unwrap_err(), JsonFault::NotStrictJson, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_wherever_it_stands() {
+        for text in [
+            r#"{"a":1e999}"#,
+            r#"{"a":"\ud800"}"#,
+            "{\"a\":\"\u{1}\"}",
+            r#"{"a":01}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":1}x"#,
+        ] {
             assert_eq!(Object::parse(text.as_bytes()).unwrap_err(), JsonFault::NotStrictJson, "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! The loop that runs an engine: its commands become commits, requests and reads, what comes back becomes its
 //! input.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -279,10 +279,10 @@ impl Drive<'_> {
         while let Ok(one) = receiver.try_recv() {
             arrived.push(one);
         }
-        let mut sent = HashMap::with_capacity(arrived.len());
+        let mut sent = Vec::with_capacity(arrived.len());
         for Arrived { call, delivery, sent: at } in arrived {
             crash_at("after_reply");
-            sent.insert(call, at);
+            sent.push((call, at));
             inputs.push(Input::Delivered { call, delivery });
         }
         let now = self.clock.now();
@@ -292,9 +292,11 @@ impl Drive<'_> {
     }
 
     /// Tells whoever watches what came of the requests that ended.
-    fn tell_ends(&mut self, sent: &HashMap<CallId, Tick>, now: Now) {
+    fn tell_ends(&mut self, sent: &[(CallId, Tick)], now: Now) {
+        // The engine tells them in the order they came in, and may leave some out.
+        let mut sent = sent.iter();
         while let Some((call, end)) = self.engine.take_call_end() {
-            if let Some(sent) = sent.get(&call) {
+            if let Some((_, sent)) = sent.find(|(known, _)| *known == call) {
                 self.observer.called(&end, now.tick.since(*sent), now);
             }
         }

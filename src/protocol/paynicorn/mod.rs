@@ -82,7 +82,8 @@ impl Paynicorn {
 
     pub(super) fn decode_submit(&self, submit: &Submit, reply: &Reply) -> SubmitVerdict {
         let scrub = self.scrub(|| self.topup(submit).unwrap_or_default());
-        let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX) {
+        let mut room = Vec::new();
+        let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX, &mut room) {
             Ok(read) => read,
             Err(silence) => return silence.into_submit(),
         };
@@ -127,7 +128,8 @@ impl Paynicorn {
 
     pub(super) fn decode_lookup(&self, lookup: &Lookup, reply: &Reply) -> LookupVerdict {
         let scrub = self.scrub(|| wire::query(&self.app_key, lookup.id.as_str()));
-        let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX) {
+        let mut room = Vec::new();
+        let (said, intact) = match self.read(reply, ORDER_REPLY_BYTES_MAX, &mut room) {
             Ok(read) => read,
             Err(silence) => return silence.into_lookup(),
         };
@@ -188,7 +190,8 @@ impl Paynicorn {
             return Silence::of("Paynicorn has no such call").into_told();
         };
         let scrub = self.scrub(|| inner);
-        let (said, intact) = match self.read(reply, cap) {
+        let mut room = Vec::new();
+        let (said, intact) = match self.read(reply, cap, &mut room) {
             Ok(read) => read,
             Err(silence) => return silence.into_told(),
         };
@@ -209,9 +212,14 @@ impl Paynicorn {
         settle_told(told.unwrap_or_else(|| Told::Nothing(answer.clone())), answer, intact)
     }
 
-    fn read(&self, reply: &Reply, reply_bytes_max: usize) -> Result<(Said, bool), Silence> {
+    fn read<'a>(
+        &self,
+        reply: &'a Reply,
+        reply_bytes_max: usize,
+        room: &'a mut Vec<u8>,
+    ) -> Result<(Said<'a>, bool), Silence> {
         let heard = hear(reply, reply_bytes_max)?;
-        Ok((Said::read(heard.body, self.merchant_secret.as_ref())?, heard.intact))
+        Ok((Said::read(heard.body, self.merchant_secret.as_ref(), room)?, heard.intact))
     }
 
     /// Business parameters as the account sends them: in the envelope if there is a secret to sign with.
@@ -225,12 +233,10 @@ impl Paynicorn {
 
     /// For the keys, and for the envelope of these business parameters, which holds the app key.
     fn scrub(&self, inner: impl FnOnce() -> String) -> Scrub {
-        let mut secrets = vec![self.app_key.expose().to_owned()];
-        if let Some(secret) = &self.merchant_secret {
-            let content = wire::content(&inner());
-            secrets.extend([secret.expose().to_owned(), wire::sign(&content, secret), content]);
-        }
-        Scrub::new(secrets.iter().map(String::as_str))
+        let app_key = self.app_key.expose();
+        let Some(secret) = &self.merchant_secret else { return Scrub::new([app_key]) };
+        let content = wire::content(&inner());
+        Scrub::new([app_key, secret.expose(), &wire::sign(&content, secret), &content])
     }
 }
 
@@ -269,7 +275,7 @@ impl OrderResult {
     }
 }
 
-impl Business {
+impl Business<'_> {
     /// The code as a number. None: nothing that a table could list.
     fn number(&self) -> Option<i64> {
         self.code.as_deref().and_then(json::code)
@@ -336,15 +342,18 @@ fn same_number(theirs: &str, phone: &PhoneNumber) -> bool {
 /// [`CallbackRefused`] when it cannot be read, is not rightly signed, or names no id of ours.
 pub fn parse_callback(paynicorn: &Paynicorn, body: &[u8]) -> Result<CallbackHint, CallbackRefused> {
     let outer = Object::parse(body).map_err(|_| CallbackRefused::Unreadable)?;
+    let mut room = Vec::new();
     let (inner, verified) = match (outer.text("content"), &paynicorn.merchant_secret) {
         (Some(content), Some(secret)) => {
             let sign = outer.word("sign").ok_or(CallbackRefused::Missing("sign"))?;
             if !super::callback::same_signature(&wire::sign(&content, secret), &sign) {
                 return Err(CallbackRefused::BadSignature);
             }
-            (wire::content_of(&content).ok_or(CallbackRefused::Unreadable)?, true)
+            (wire::content_of(&content, &mut room).ok_or(CallbackRefused::Unreadable)?, true)
         }
-        (Some(content), None) => (wire::content_of(&content).ok_or(CallbackRefused::Unreadable)?, false),
+        (Some(content), None) => {
+            (wire::content_of(&content, &mut room).ok_or(CallbackRefused::Unreadable)?, false)
+        }
         (None, Some(_)) => return Err(CallbackRefused::Unsigned),
         (None, None) => (outer, false),
     };

@@ -86,19 +86,25 @@ pub(super) fn sign(content: &str, merchant_secret: &Secret) -> String {
     hex::encode(hash.finalize())
 }
 
-/// What an envelope's content says, if its signature is right.
-pub(super) fn open(content: &str, their_sign: &str, merchant_secret: &Secret) -> Option<Object> {
+/// What an envelope's content says, if its signature is right. It is read into `room`.
+pub(super) fn open<'a>(
+    content: &str,
+    their_sign: &str,
+    merchant_secret: &Secret,
+    room: &'a mut Vec<u8>,
+) -> Option<Object<'a>> {
     let right = same_signature(&sign(content, merchant_secret), their_sign);
-    if right { content_of(content) } else { None }
+    if right { content_of(content, room) } else { None }
 }
 
-/// What an envelope's content says, whatever its signature.
-pub(super) fn content_of(content: &str) -> Option<Object> {
-    Object::parse(&STANDARD.decode(content).ok()?).ok()
+/// What an envelope's content says, whatever its signature. It is read into `room`.
+pub(super) fn content_of<'a>(content: &str, room: &'a mut Vec<u8>) -> Option<Object<'a>> {
+    STANDARD.decode_vec(content, room).ok()?;
+    Object::parse(room).ok()
 }
 
 /// An answer of any call.
-pub(super) enum Said {
+pub(super) enum Said<'a> {
     /// The gateway turned the request away: its code and words.
     Envelope {
         /// `responseCode`.
@@ -107,19 +113,24 @@ pub(super) enum Said {
         message: String,
     },
     /// The business answered.
-    Business(Business),
+    Business(Business<'a>),
 }
 
 /// `code`, `msg` and the rest of a business answer.
-pub(super) struct Business {
+pub(super) struct Business<'a> {
     pub(super) code: Option<String>,
     pub(super) msg: String,
-    object: Object,
+    object: Object<'a>,
 }
 
-impl Said {
-    /// Reads a body, wrapped or plain: which of the two comes is told by its keys.
-    pub(super) fn read(body: &[u8], merchant_secret: Option<&Secret>) -> Result<Self, Silence> {
+impl<'a> Said<'a> {
+    /// Reads a body, wrapped or plain: which of the two comes is told by its keys. What was wrapped is put into
+    /// `room`.
+    pub(super) fn read(
+        body: &'a [u8],
+        merchant_secret: Option<&Secret>,
+        room: &'a mut Vec<u8>,
+    ) -> Result<Self, Silence> {
         let object = Object::parse(body)?;
         let wrapped = ["responseCode", "content", "sign"].iter().any(|key| object.has(key));
         if !wrapped {
@@ -137,15 +148,15 @@ impl Said {
             return Err(Silence::of("a signed answer, but no merchant_secret is set to check it with"));
         };
         let signed = object.text("content").zip(object.text("sign"));
-        let inner = signed.and_then(|(content, sign)| open(&content, &sign, secret));
+        let inner = signed.and_then(|(content, sign)| open(&content, &sign, secret, room));
         inner
             .map(|inner| Self::Business(Business::of(inner)))
             .ok_or_else(|| Silence::of("a signed answer whose signature or content is wrong"))
     }
 }
 
-impl Business {
-    fn of(object: Object) -> Self {
+impl<'a> Business<'a> {
+    fn of(object: Object<'a>) -> Self {
         Self { code: object.text("code"), msg: object.text("msg").unwrap_or_default(), object }
     }
 
@@ -200,7 +211,7 @@ pub(super) struct OperatorResult {
     pub(super) currency: Option<Currency>,
 }
 
-fn product(entry: &Object, scrub: &Scrub) -> Option<AirtimeProduct> {
+fn product(entry: &Object<'_>, scrub: &Scrub) -> Option<AirtimeProduct> {
     if entry.word("productCode").is_some_and(|code| code != AIRTIME) {
         return None;
     }

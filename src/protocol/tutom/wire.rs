@@ -50,7 +50,7 @@ pub(super) struct OrderAnswer {
 }
 
 impl OrderAnswer {
-    pub(super) fn read(object: &Object) -> Self {
+    pub(super) fn read(object: &Object<'_>) -> Self {
         let price = object.word("price").zip(object.word("currency"));
         Self {
             response_code: object.text("response_code"),
@@ -65,8 +65,8 @@ impl OrderAnswer {
 
 /// The products of List and ListByPhone; entries without id, size or price cannot be bought safely and are left
 /// out. `None`: there is no list.
-pub(super) fn products(object: &Object, scrub: &Scrub) -> Option<Vec<DataProduct>> {
-    let product = |entry: &Object| {
+pub(super) fn products(object: &Object<'_>, scrub: &Scrub) -> Option<Vec<DataProduct>> {
+    let product = |entry: &Object<'_>| {
         Some(DataProduct {
             id: entry.word("productid").filter(|id| super::judge_product_id(id).is_ok())?,
             operator: scrub.words(&entry.word("operator")?),

@@ -1,5 +1,12 @@
-//! The library's path without the command line: a batch is admitted, sent and written to its results, durable
-//! as ever. Operators are known beforehand, so that a row is one request, as in a plain script.
+//! One contestant of `end_to_end`: the library's path without the command line. A batch is admitted, sent and
+//! written to its results, durable as ever. Operators are known beforehand, so that a row is one request, as in a
+//! plain script. It is a program of its own, with the allocator of ours; the bare loop has the system's, as plain
+//! programs do.
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
+#![expect(clippy::print_stdout, reason = "it tells its seconds")]
+
+#[expect(dead_code, reason = "the other contestants ask for more")]
+mod shape;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +26,19 @@ use bulk_topup::protocol::paynicorn::{BenefitNo, Paynicorn};
 use bulk_topup::report::OutputDialect;
 use bulk_topup::run::{Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signals};
 
-use crate::shape::Race;
+use shape::Race;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    // Cargo runs it without a race to run; `end_to_end` names one.
+    if let ["race", race @ ..] = words.as_slice() {
+        println!("{}", run(&Race::parse(race)));
+    }
+}
 
 struct Silent;
 
@@ -104,7 +123,7 @@ fn lane(codec: &Codec, width: u32) -> LaneConfig {
 
 /// Seconds from the first row read to the results on disk.
 #[expect(clippy::disallowed_methods, reason = "a stop watch")]
-pub fn run(race: &Race) -> f64 {
+fn run(race: &Race) -> f64 {
     let place = tempfile::tempdir().unwrap();
     let codec = Codec::Paynicorn(Paynicorn {
         base_url: url::Url::parse(&format!("http://{}/trade/topup/api/", race.addr)).unwrap(),
