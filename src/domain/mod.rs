@@ -9,6 +9,7 @@ mod outcome;
 mod phone;
 mod provider;
 mod secret;
+mod text;
 mod time;
 mod verdict;
 
@@ -21,7 +22,7 @@ pub use outcome::{Next, Reason, Status};
 pub use phone::{Country, PhoneError, PhoneNumber, mask_digits, mask_numbers};
 pub use provider::{AccountId, ProviderKind};
 pub use secret::Secret;
-pub use time::{Boot, Now, Tick, WallTime};
+pub use time::{Boot, Now, Rfc3339, Tick, WallTime};
 pub use verdict::{
     AirtimeProduct, Answer, Catalogue, DataProduct, Denomination, Halt, LookupMeaning, LookupVerdict,
     Refusal, SubmitMeaning, SubmitVerdict, ThrottleScope, Told, Unclear,

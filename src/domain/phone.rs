@@ -1,6 +1,8 @@
 //! A phone number in its one canonical form, and the masking of it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::text::from_text;
 
 /// Why a text is no canonical phone number or country.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +16,8 @@ pub enum PhoneError {
 }
 
 /// ISO 3166-1 alpha-2 country, such as `VN`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Country([u8; 2]);
 
 impl Country {
@@ -44,11 +46,9 @@ impl Country {
     }
 }
 
-impl TryFrom<String> for Country {
-    type Error = PhoneError;
-
-    fn try_from(text: String) -> Result<Self, PhoneError> {
-        Self::parse(&text)
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from_text(from, Self::parse)
     }
 }
 
@@ -124,8 +124,8 @@ impl std::fmt::Debug for PhoneNumber {
 
 /// At most 15 digits, held in place: a row of a large file costs no allocation for its number. What is behind
 /// the last digit is zero, so that comparing the bytes compares the digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 struct Digits {
     bytes: [u8; 15],
     len: u8,
@@ -149,11 +149,9 @@ impl Digits {
     }
 }
 
-impl TryFrom<String> for Digits {
-    type Error = PhoneError;
-
-    fn try_from(text: String) -> Result<Self, PhoneError> {
-        Self::of(&text, "").ok_or(PhoneError::Number)
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from_text(from, |text| Self::of(text, "").ok_or(PhoneError::Number))
     }
 }
 

@@ -100,11 +100,17 @@ impl Ledger {
         account: &AccountId,
         except: Option<BatchId>,
     ) -> Result<Vec<String>, LedgerError> {
-        let sql = "SELECT DISTINCT phone FROM standings INDEXED BY standings_unsettled
-                   WHERE unsettled = 1 AND batch <> ?3
-                   AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
+        // Asked for as "another batch", SQLite would look at every open row of the batch itself.
+        let others = |side: &str| {
+            format!(
+                "SELECT phone FROM standings INDEXED BY standings_unsettled
+                 WHERE unsettled = 1 AND batch {side} ?3
+                 AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)"
+            )
+        };
+        let sql = format!("{} UNION {}", others("<"), others(">"));
         let values = params![account.kind.as_str(), account.tag(), except.map_or(0, |b| b.0)];
-        self.list(sql, values, |row| row.get(0))
+        self.list(&sql, values, |row| row.get(0))
     }
 
     /// An order of another batch than `except` for the same number, product and amount that is

@@ -240,13 +240,13 @@ impl Ledger {
     pub(super) fn for_each_raw(
         &self,
         batch: BatchId,
-        mut each: impl FnMut(&Columns<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(&Columns<'_>) -> Result<ControlFlow<()>, LedgerError>,
     ) -> Result<(), LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(&all_rows("")).map_err(sql)?;
         let mut rows = ask.query([batch.0]).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
-            if each(&Columns::of(row).map_err(sql)?).is_break() {
+            if each(&Columns::of(row).map_err(sql)?)?.is_break() {
                 break;
             }
         }
@@ -426,19 +426,33 @@ impl<'r> Columns<'r> {
     /// # Errors
     /// [`LedgerError::Corrupt`], which names the row.
     pub(super) fn decode(&self, path: &Path) -> Result<StoredRow, LedgerError> {
-        let row = RowNumber(unsigned(self.row));
-        let damaged =
-            |what: &str| LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"));
-        let cells = std::str::from_utf8(self.cells).map_err(|_| damaged("cells"))?;
         let order = self.order.map(serde_json::from_str).transpose();
-        let notes = if self.notes.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(self.notes) };
         Ok(StoredRow {
-            row,
+            row: RowNumber(unsigned(self.row)),
             line: unsigned(self.line),
-            cells: cells.split('\0').map(str::to_owned).collect(),
-            order: order.map_err(|_| damaged("order"))?,
-            notes: notes.map_err(|_| damaged("notes"))?,
-            state: serde_json::from_str(self.state).map_err(|_| damaged("state"))?,
+            cells: self.cells(path)?.map(str::to_owned).collect(),
+            order: order.map_err(|_| self.damaged(path, "order"))?,
+            notes: self.notes(path)?,
+            state: serde_json::from_str(self.state).map_err(|_| self.damaged(path, "state"))?,
         })
+    }
+
+    /// The row's cells as in the file.
+    pub(super) fn cells(&self, path: &Path) -> Result<impl Iterator<Item = &'r str> + use<'r>, LedgerError> {
+        let cells = std::str::from_utf8(self.cells).map_err(|_| self.damaged(path, "cells"))?;
+        Ok(cells.split('\0'))
+    }
+
+    pub(super) fn notes(&self, path: &Path) -> Result<Vec<String>, LedgerError> {
+        if self.notes.is_empty() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_str(self.notes).map_err(|_| self.damaged(path, "notes"))
+    }
+
+    /// What to say when one of the columns cannot be read.
+    pub(super) fn damaged(&self, path: &Path, what: &str) -> LedgerError {
+        let row = RowNumber(unsigned(self.row));
+        LedgerError::damaged(path, format!("row {row}: its {what} cannot be read"))
     }
 }

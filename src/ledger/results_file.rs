@@ -13,6 +13,9 @@ use crate::report::{BOOK_COLUMNS_MAX, BOOK_ROWS_MAX, RESULT_COLUMNS, ResultsWrit
 /// any we admit.
 const HEAD_BYTES_MAX: u64 = 16 << 20;
 
+/// What is read of it first: enough for nearly every file.
+const FIRST_BYTES: u64 = 64 << 10;
+
 /// Why there is no new results file. Whatever stood at the path stands there still.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResultsFileError {
@@ -118,7 +121,7 @@ fn write_csv(
         let view = ledger.run_view(info.id)?;
         let mut writer =
             ResultsWriter::new(out, info.dialect, &info.header, &info.name, view).map_err(fail)?;
-        ledger.stream_rows(info.id, |row| writer.write(row).map_err(fail))?;
+        ledger.stream_rows(info.id, |cells, row| writer.write_words(cells, row).map_err(fail))?;
         writer.finish().and_then(|mut out| out.flush()).map_err(fail)
     })
 }
@@ -169,18 +172,34 @@ fn check(path: &Path, batch: &BatchName) -> Result<bool, ResultsFileError> {
 }
 
 /// The batch that the first row of a results file names.
-fn batch_of(file: impl BufRead) -> io::Result<Option<String>> {
+fn batch_of(mut file: impl BufRead) -> io::Result<Option<String>> {
     let mut head = Vec::new();
-    file.take(HEAD_BYTES_MAX).read_to_end(&mut head)?;
-    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
-    let Some(delimiter) = delimiter_of(text) else { return Ok(None) };
+    for bytes_max in [FIRST_BYTES, HEAD_BYTES_MAX] {
+        let held = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        file.by_ref().take(bytes_max.saturating_sub(held)).read_to_end(&mut head)?;
+        let whole = u64::try_from(head.len()).unwrap_or(u64::MAX) < bytes_max || bytes_max == HEAD_BYTES_MAX;
+        if let Some(named) = named_in(&head, whole) {
+            return Ok(named);
+        }
+    }
+    Ok(None)
+}
+
+/// What the first row names; the outer none: the row may go on behind this piece of the file.
+fn named_in(head: &[u8], whole: bool) -> Option<Option<String>> {
+    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
+    let Some(delimiter) = delimiter_of(text) else { return whole.then_some(None) };
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
     let mut records = reader.byte_records();
-    let (Some(Ok(header)), Some(Ok(row))) = (records.next(), records.next()) else { return Ok(None) };
-    let Some(column) = header.iter().position(|cell| cell == COLUMN) else { return Ok(None) };
+    let (header, row, behind) = (records.next(), records.next(), records.next());
+    if behind.is_none() && !whole {
+        return None;
+    }
+    let (Some(Ok(header)), Some(Ok(row))) = (header, row) else { return Some(None) };
+    let Some(column) = header.iter().position(|cell| cell == COLUMN) else { return Some(None) };
     let cell = row.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
-    Ok(cell.map(|cell| restore(cell).to_owned()))
+    Some(cell.map(|cell| restore(cell).to_owned()))
 }
 
 const COLUMN: &[u8] = b"topup_batch";
@@ -215,6 +234,19 @@ mod tests {
             ["", "phone,amount\n09,1\n", "phone,topup_batch,topup_row\n", "topup_batch", "\u{0}\u{1}PK"]
         {
             assert_eq!(batch_of(text.as_bytes()).unwrap(), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_batch_is_found_in_a_row_of_any_length_we_admit() {
+        for length in [0, 1, 65_480, 65_500, 65_510, 65_536, 70_000, 1 << 20] {
+            let (cell, rows) = ("x".repeat(length), "09,other-0a1b2c3d,2\n".repeat(length % 7 * 2_000));
+            for text in [
+                format!("note,topup_batch,topup_row\n\"{cell}\n\",pay-0a1b2c3d,1\n{rows}"),
+                format!("{cell},topup_batch,topup_row\n09,pay-0a1b2c3d,1\n{rows}"),
+            ] {
+                assert_eq!(batch_of(text.as_bytes()).unwrap().as_deref(), Some("pay-0a1b2c3d"), "{length}");
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ CREATE TABLE standings(
   unsettled INTEGER, changed_at INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
 CREATE INDEX standings_ready ON standings(batch, account, row) WHERE phase = 'ready';
-CREATE INDEX standings_unsettled ON standings(batch, row, unsettled) WHERE unsettled IS NOT NULL;
+CREATE INDEX standings_unsettled ON standings(batch, row, unsettled, account) WHERE unsettled IS NOT NULL;
 CREATE INDEX standings_phone ON standings(phone) WHERE phone IS NOT NULL;
 CREATE TABLE events(
   seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL, row INTEGER, prev INTEGER, at INTEGER NOT NULL,

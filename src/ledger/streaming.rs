@@ -1,13 +1,18 @@
-//! A batch's rows on their way to a file: this thread reads them, another one puts them into words and writes them.
-//! The same rows in the same order as if one did both.
+//! A batch's rows on their way to a file: this thread reads them and their orders, another one reads where they
+//! stand, puts them into words and writes them. The same rows in the same order as if one did both.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
+use rust_decimal::Decimal;
+
 use super::read::Columns;
+use super::record::unsigned;
 use super::{BatchId, Ledger, LedgerError};
-use crate::lifecycle::StoredRow;
+use crate::domain::{Currency, PhoneNumber, RowNumber};
+use crate::report::{OrderWords, RowWords, Words};
 
 /// Rows handed over at once: enough that waking the other side costs little per row.
 const ROWS: usize = 256;
@@ -29,24 +34,45 @@ struct Parcel {
 /// Where a row's columns end.
 struct Bounds {
     row: i64,
-    line: i64,
     cells: usize,
-    order: Option<usize>,
+    order: Option<OrderBounds>,
     notes: usize,
     state: usize,
 }
 
+/// An order, and where its texts end.
+struct OrderBounds {
+    provider: usize,
+    phone: PhoneNumber,
+    airtime: bool,
+    amount: Option<Decimal>,
+    currency: Option<Currency>,
+    operator: Option<usize>,
+    operator_hint: Option<usize>,
+}
+
 impl Parcel {
-    fn add(&mut self, columns: &Columns<'_>) {
+    fn add(&mut self, columns: &Columns<'_>, path: &Path) -> Result<(), LedgerError> {
         self.bytes.extend_from_slice(columns.cells);
+        let order: Option<OrderWords<'_>> = columns
+            .order
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|_| columns.damaged(path, "order"))?;
         let mut end = |text: &str| {
             self.text.push_str(text);
             self.text.len()
         };
-        let (order, notes) = (columns.order.map(&mut end), end(columns.notes));
-        let state = end(columns.state);
-        let (row, line, cells) = (columns.row, columns.line, self.bytes.len());
-        self.rows.push(Bounds { row, line, cells, order, notes, state });
+        let order = order.map(|order| {
+            let OrderWords { provider, phone, airtime, amount, currency, operator, operator_hint } = order;
+            let provider = end(provider.as_str());
+            let operator = operator.map(|operator| end(operator.as_str()));
+            let operator_hint = operator_hint.map(|operator| end(operator.as_str()));
+            OrderBounds { provider, phone, airtime, amount, currency, operator, operator_hint }
+        });
+        let (notes, state) = (end(columns.notes), end(columns.state));
+        self.rows.push(Bounds { row: columns.row, cells: self.bytes.len(), order, notes, state });
+        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -65,7 +91,7 @@ impl Parcel {
     fn each<E: From<LedgerError>>(
         &self,
         path: &Path,
-        write: &mut impl FnMut(&StoredRow) -> Result<(), E>,
+        write: &mut impl FnMut(&mut dyn Iterator<Item = &str>, &RowWords<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut cells_from, mut from) = (0, 0);
         for bounds in &self.rows {
@@ -74,31 +100,46 @@ impl Parcel {
                 from = end;
                 text
             };
-            let (order, notes) = (bounds.order.map(&mut text), text(bounds.notes));
+            let order = bounds.order.as_ref().map(|order| OrderWords {
+                provider: Words::from(text(order.provider)),
+                phone: order.phone.clone(),
+                airtime: order.airtime,
+                amount: order.amount,
+                currency: order.currency,
+                operator: order.operator.map(|end| Words::from(text(end))),
+                operator_hint: order.operator_hint.map(|end| Words::from(text(end))),
+            });
             let columns = Columns {
                 row: bounds.row,
-                line: bounds.line,
+                line: 0,
                 cells: self.bytes.get(cells_from..bounds.cells).unwrap_or_default(),
-                order,
-                notes,
+                order: None,
+                notes: text(bounds.notes),
                 state: text(bounds.state),
             };
             cells_from = bounds.cells;
-            write(&columns.decode(path)?)?;
+            let words = RowWords {
+                row: RowNumber(unsigned(columns.row)),
+                order,
+                notes: Cow::Owned(columns.notes(path)?),
+                state: serde_json::from_str(columns.state).map_err(|_| columns.damaged(path, "state"))?,
+            };
+            write(&mut columns.cells(path)?, &words)?;
         }
         Ok(())
     }
 }
 
 impl Ledger {
-    /// Hands every row of a batch, in row order, as they stood at one moment, to `write`, on a thread of its own.
+    /// Hands the cells of every row of a batch, and what it says, in row order, as they stood at one moment, to
+    /// `write`, on a thread of its own.
     ///
     /// # Errors
     /// [`LedgerError`], or the first error of `write`.
     pub(super) fn stream_rows<E: From<LedgerError> + Send>(
         &self,
         batch: BatchId,
-        mut write: impl FnMut(&StoredRow) -> Result<(), E> + Send,
+        mut write: impl FnMut(&mut dyn Iterator<Item = &str>, &RowWords<'_>) -> Result<(), E> + Send,
     ) -> Result<(), E> {
         let (to_write, parcels) = sync_channel(WAITING_MAX);
         let (spent, returned) = channel();
@@ -132,15 +173,15 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let mut parcel = Parcel::default();
         self.for_each_raw(batch, |columns| {
-            parcel.add(columns);
+            parcel.add(columns, &self.path)?;
             if !parcel.is_full() {
-                return ControlFlow::Continue(());
+                return Ok(ControlFlow::Continue(()));
             }
             let next = returned.try_recv().unwrap_or_default();
             // Nobody takes it any more: the writer failed, and says why.
             match to_write.send(std::mem::replace(&mut parcel, next)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+                Ok(()) => Ok(ControlFlow::Continue(())),
+                Err(_) => Ok(ControlFlow::Break(())),
             }
         })?;
         let _failed = to_write.send(parcel);

@@ -17,5 +17,5 @@ pub use policy::FollowPolicy;
 pub(crate) use policy::scatter;
 pub use receipt::Receipt;
 pub use state::{NotFoundSeries, PastAttempt, Phase, TopUp};
-pub use stored::StoredRow;
+pub use stored::{StoredRow, asked};
 pub use transition::Illegal;

@@ -59,6 +59,19 @@ impl Phase {
         }
     }
 
+    /// `topup_next`, for a row whose final state is, or is not, contradicted by evidence.
+    pub fn next(self, contradicted: bool) -> Next {
+        match self {
+            Self::Succeeded if contradicted => Next::Ask,
+            Self::Succeeded | Self::Cancelled => Next::None,
+            Self::Failed | Self::Refused if contradicted => Next::Ask,
+            Self::Ready | Self::Failed => Next::Retry,
+            Self::Refused | Self::Invalid => Next::Fix,
+            Self::Pending | Self::Unknown | Self::Sending => Next::Wait,
+            Self::Asking => Next::Ask,
+        }
+    }
+
     /// Whether money may be under way.
     pub fn is_open(self) -> bool {
         self.status().is_open()
@@ -201,15 +214,7 @@ impl TopUp {
 
     /// `topup_next`.
     pub fn next(&self) -> Next {
-        match self.phase {
-            Phase::Succeeded if self.contradicted => Next::Ask,
-            Phase::Succeeded | Phase::Cancelled => Next::None,
-            Phase::Failed | Phase::Refused if self.contradicted => Next::Ask,
-            Phase::Ready | Phase::Failed => Next::Retry,
-            Phase::Refused | Phase::Invalid => Next::Fix,
-            Phase::Pending | Phase::Unknown | Phase::Sending => Next::Wait,
-            Phase::Asking => Next::Ask,
-        }
+        self.phase.next(self.contradicted)
     }
 
     /// The attempt the next intent belongs to: the current one, or a new one after its id was said to have

@@ -26,10 +26,19 @@ impl StoredRow {
     /// What was asked for, with its currency: face value of airtime; the price of data once it is known, else
     /// the most it may cost. The currency of data is unknown until a catalogue named it.
     pub fn asked(&self) -> Option<(Decimal, Option<Currency>)> {
-        let price = self.state.price;
         let order = self.order.as_ref()?;
-        let ordered = order.amount.map(|amount| (amount, order.currency.or(price.map(|p| p.currency))));
-        let priced = price.map(|Money { amount, currency }| (amount, Some(currency)));
-        if order.goods == Goods::Airtime { ordered.or(priced) } else { priced.or(ordered) }
+        asked(order.goods == Goods::Airtime, order.amount, order.currency, self.state.price)
     }
+}
+
+/// What an order of airtime, or of data, asks for: see [`StoredRow::asked`].
+pub fn asked(
+    airtime: bool,
+    amount: Option<Decimal>,
+    currency: Option<Currency>,
+    price: Option<Money>,
+) -> Option<(Decimal, Option<Currency>)> {
+    let ordered = amount.map(|amount| (amount, currency.or(price.map(|p| p.currency))));
+    let priced = price.map(|Money { amount, currency }| (amount, Some(currency)));
+    if airtime { ordered.or(priced) } else { priced.or(ordered) }
 }

@@ -1,8 +1,11 @@
 //! What a row shows as next step, reason and message: its own, or, for a row that was never reached, those of
 //! the run that did not reach it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use super::words::{RowWords, Words};
 use crate::domain::{Halt, Next, Reason};
 use crate::lifecycle::{Phase, StoredRow};
 
@@ -40,13 +43,27 @@ pub struct Effective {
     pub message: String,
 }
 
+/// What a row shows, in words that are borrowed where they can be.
+pub(in crate::report) struct Shown<'a> {
+    pub(in crate::report) next: Next,
+    pub(in crate::report) reason: Option<Reason>,
+    pub(in crate::report) message: Cow<'a, str>,
+}
+
 /// The row's own words; a row that is still to be sent and has none takes those of the first halt that covers
 /// it, else of the run's end, else `interrupted`.
 pub fn effective(row: &StoredRow, run: &RunView) -> Effective {
+    let words = RowWords::of(row);
+    let Shown { next, reason, message } = shown(&words, run);
+    Effective { next, reason, message: message.into_owned() }
+}
+
+/// As [`effective`].
+pub(in crate::report) fn shown<'a>(row: &'a RowWords<'_>, run: &'a RunView) -> Shown<'a> {
     let state = &row.state;
     let (next, reason, message) = match state.phase {
         Phase::Ready if run.cancelled => {
-            (Next::None, Some(Reason::Cancelled), "the batch was cancelled".to_owned())
+            (Next::None, Some(Reason::Cancelled), "the batch was cancelled".into())
         }
         Phase::Ready if state.reason.is_none() => {
             let (reason, message) = unreached(row, run);
@@ -61,46 +78,48 @@ pub fn effective(row: &StoredRow, run: &RunView) -> Effective {
         | Phase::Failed
         | Phase::Refused
         | Phase::Invalid
-        | Phase::Cancelled => (state.next(), state.reason, state.message.clone()),
+        | Phase::Cancelled => {
+            (state.phase.next(state.contradicted), state.reason, Cow::Borrowed(state.message.as_ref()))
+        }
     };
     // Nothing of a cancelled batch is sent any more, `retry` refuses it.
     let next = match next {
         Next::Retry | Next::Fix if run.cancelled => Next::None,
         Next::None | Next::Retry | Next::Fix | Next::Wait | Next::Ask => next,
     };
-    Effective { next, reason, message: with_notes(message, &row.notes) }
+    Shown { next, reason, message: with_notes(message, &row.notes) }
 }
 
 /// Why the last run never reached a row that was good to go.
-fn unreached(row: &StoredRow, run: &RunView) -> (Reason, String) {
-    let Some(order) = &row.order else { return (Reason::Interrupted, stopped_words()) };
-    let of_provider = || run.halts.iter().filter(|h| h.provider == order.provider).map(|h| &h.halt);
-    let named = row.state.operator.as_ref().or(order.operator.as_ref());
-    let covering = of_provider().find(|halt| halt.operator.is_none() || halt.operator.as_ref() == named);
+fn unreached<'a>(row: &RowWords<'_>, run: &'a RunView) -> (Reason, Cow<'a, str>) {
+    const STOPPED: &str = "the run stopped before this row was sent";
+    let Some(order) = &row.order else { return (Reason::Interrupted, STOPPED.into()) };
+    let of_provider = || run.halts.iter().filter(|h| h.provider == order.provider.as_str()).map(|h| &h.halt);
+    let named = row.state.operator.as_ref().or(order.operator.as_ref()).map(Words::as_str);
+    let covering = of_provider().find(|halt| halt.operator.is_none() || halt.operator.as_deref() == named);
     if let Some(halt) = covering {
-        return (halt.reason, halt.message.clone());
+        return (halt.reason, halt.message.as_str().into());
     }
     match run.end_reason {
-        Some(Reason::Interrupted) => (Reason::Interrupted, stopped_words()),
-        Some(reason) => (reason, format!("the run ended before this row was sent: {reason}")),
+        Some(Reason::Interrupted) => (Reason::Interrupted, STOPPED.into()),
+        Some(reason) => (reason, format!("the run ended before this row was sent: {reason}").into()),
         // A row that names no operator may still be sent under the one its prefix hints at.
-        None => of_provider()
-            .find(|halt| named.is_none() && halt.operator == order.operator_hint)
-            .map_or_else(|| (Reason::Interrupted, stopped_words()), |h| (h.reason, h.message.clone())),
+        None => {
+            let hinted = order.operator_hint.as_ref().map(Words::as_str);
+            of_provider()
+                .find(|halt| named.is_none() && halt.operator.as_deref() == hinted)
+                .map_or((Reason::Interrupted, STOPPED.into()), |h| (h.reason, h.message.as_str().into()))
+        }
     }
 }
 
-fn stopped_words() -> String {
-    "the run stopped before this row was sent".to_owned()
-}
-
-fn with_notes(message: String, notes: &[String]) -> String {
+fn with_notes<'a>(message: Cow<'a, str>, notes: &[String]) -> Cow<'a, str> {
     if notes.is_empty() {
         message
     } else if message.is_empty() {
-        notes.join("; ")
+        notes.join("; ").into()
     } else {
-        format!("{message} ({})", notes.join("; "))
+        format!("{message} ({})", notes.join("; ")).into()
     }
 }
 

@@ -9,6 +9,7 @@ mod results;
 mod sample;
 mod text;
 mod totals;
+mod words;
 mod workbook;
 
 pub use advice::advice;
@@ -19,4 +20,5 @@ pub use reconcile::{
 };
 pub use results::{OutputDialect, RESULT_COLUMNS, ResultsWriter, result_cells};
 pub use totals::{Counts, HaltLine, SumTooLarge, Summary, Total, Totals};
+pub use words::{OrderWords, RowWords, StateWords, Words};
 pub use workbook::{BOOK_COLUMNS_MAX, BOOK_ROWS_MAX, BookFacts, ResultsBook};

@@ -1,13 +1,16 @@
 //! The results file (`contract.md` 4): the input's cells, then ours, one line a row. Pure: it writes to any
 //! writer.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::effective::{RunView, effective};
-use crate::domain::{BatchName, Currency, ProviderRef, Reason, TransactionId, WallTime, neutralise};
+use super::effective::{RunView, shown};
+use super::words::{RowWords, Words};
+use crate::domain::{BatchName, Currency, Reason, Rfc3339, WallTime, neutralise};
 use crate::lifecycle::StoredRow;
 
 /// Our columns, in the order of the contract.
@@ -49,67 +52,100 @@ pub struct OutputDialect {
 pub fn result_cells(row: &StoredRow, columns: usize, batch: &BatchName, run: &RunView) -> [String; 19] {
     let mut cells = <[String; 19]>::default();
     let mut places = cells.iter_mut();
-    let told: Result<(), std::convert::Infallible> =
-        each_cell(row, columns, batch.as_str(), run, &mut String::new(), &mut |cell| {
+    let mut beyond = row.cells.iter().skip(columns).map(String::as_str);
+    let told: Result<(), std::convert::Infallible> = each_cell(
+        &RowWords::of(row),
+        &mut beyond,
+        batch.as_str(),
+        run,
+        &mut Scratch::default(),
+        &mut |cell| {
             if let Some(place) = places.next() {
                 cell.clone_into(place);
             }
             Ok(())
-        });
+        },
+    );
     let Ok(()) = told;
     cells
 }
 
-/// Hands over our cells of one row, one after the other; `scratch` is room to write them in.
+/// Room to write cells in.
+#[derive(Default)]
+struct Scratch {
+    text: String,
+    times: Rfc3339,
+}
+
+impl Scratch {
+    fn plain(&mut self, value: Option<impl std::fmt::Display>) -> &str {
+        self.text.clear();
+        if let Some(value) = value {
+            // Writing to a string cannot fail.
+            let _written = write!(self.text, "{value}");
+        }
+        &self.text
+    }
+
+    fn amount(&mut self, amount: Option<Decimal>) -> &str {
+        // Most are whole and small.
+        match amount.map(|amount| (amount.scale(), u64::try_from(amount.mantissa()), amount)) {
+            Some((0, Ok(whole), _)) => self.plain(Some(whole)),
+            Some((_, _, amount)) => self.plain(Some(amount.normalize())),
+            None => self.plain(None::<u64>),
+        }
+    }
+
+    fn time(&mut self, at: Option<WallTime>) -> &str {
+        self.text.clear();
+        if let Some(at) = at {
+            self.times.write(at, &mut self.text);
+        }
+        &self.text
+    }
+}
+
+/// Hands over our cells of one row, one after the other. `beyond` are the row's cells beyond the header.
 fn each_cell<E>(
-    row: &StoredRow,
-    columns: usize,
+    row: &RowWords<'_>,
+    beyond: &mut dyn Iterator<Item = &str>,
     batch: &str,
     run: &RunView,
-    scratch: &mut String,
-    each: &mut dyn FnMut(&str) -> Result<(), E>,
+    scratch: &mut Scratch,
+    each: &mut impl FnMut(&str) -> Result<(), E>,
 ) -> Result<(), E> {
     let (state, order) = (&row.state, row.order.as_ref());
-    let shown = effective(row, run);
+    let shown = shown(row, run);
     let (amount, currency) = row.asked().map_or((None, None), |(amount, cur)| (Some(amount), cur));
     let operator = state.operator.as_ref().or(order.and_then(|o| o.operator.as_ref()));
-    let code = |currency: Option<&Currency>| currency.map(Currency::code).unwrap_or_default().to_owned();
-    each(state.status().as_str())?;
+    each(state.phase.status().as_str())?;
     each(shown.next.as_str())?;
     each(shown.reason.map(Reason::as_str).unwrap_or_default())?;
-    each(&with_surplus(shown.message, row.cells.get(columns..).unwrap_or_default()))?;
+    each(&with_surplus(shown.message, beyond))?;
     each(order.map(|o| o.provider.as_str()).unwrap_or_default())?;
-    each(operator.map(String::as_str).unwrap_or_default())?;
+    each(operator.map(Words::as_str).unwrap_or_default())?;
     each(order.map(|o| o.phone.digits()).unwrap_or_default())?;
-    each(written(scratch, amount.map(|amount| amount.normalize())))?;
-    each(&code(currency.as_ref()))?;
-    each(written(scratch, state.cost.map(|cost| cost.amount.normalize())))?;
-    each(&code(state.cost.map(|cost| cost.currency).as_ref()))?;
-    each(state.id.as_ref().map(TransactionId::as_str).unwrap_or_default())?;
-    each(state.provider_ref.as_ref().map(ProviderRef::as_str).unwrap_or_default())?;
-    each(state.code.as_deref().unwrap_or_default())?;
-    each(written(scratch, Some(state.submits)))?;
-    each(&state.submitted_at.map(WallTime::rfc3339).unwrap_or_default())?;
-    each(&state.final_at.map(WallTime::rfc3339).unwrap_or_default())?;
+    each(scratch.amount(amount))?;
+    each(currency.as_ref().map(Currency::code).unwrap_or_default())?;
+    each(scratch.amount(state.cost.map(|cost| cost.amount)))?;
+    each(state.cost.as_ref().map(|cost| cost.currency.code()).unwrap_or_default())?;
+    each(state.id.as_ref().map(Words::as_str).unwrap_or_default())?;
+    each(state.provider_ref.as_ref().map(Words::as_str).unwrap_or_default())?;
+    each(state.code.as_ref().map(Words::as_str).unwrap_or_default())?;
+    each(scratch.plain(Some(state.submits)))?;
+    each(scratch.time(state.submitted_at))?;
+    each(scratch.time(state.final_at))?;
     each(batch)?;
-    each(written(scratch, Some(row.row)))
+    each(scratch.plain(Some(row.row)))
 }
 
-fn written(scratch: &mut String, value: Option<impl std::fmt::Display>) -> &str {
-    scratch.clear();
-    if let Some(value) = value {
-        // Writing to a string cannot fail.
-        let _written = write!(scratch, "{value}");
-    }
-    scratch
-}
-
-fn with_surplus(message: String, surplus: &[String]) -> String {
+fn with_surplus<'m>(message: Cow<'m, str>, beyond: &mut dyn Iterator<Item = &str>) -> Cow<'m, str> {
+    let surplus: Vec<&str> = beyond.collect();
     if surplus.is_empty() {
         return message;
     }
     let named = format!("cells beyond the header: {}", surplus.join(" | "));
-    if message.is_empty() { named } else { format!("{message}; {named}") }
+    if message.is_empty() { named.into() } else { format!("{message}; {named}").into() }
 }
 
 /// Writes one results file, row after row.
@@ -118,7 +154,7 @@ pub struct ResultsWriter<W: Write> {
     columns: usize,
     batch: BatchName,
     run: RunView,
-    scratch: String,
+    scratch: Scratch,
 }
 
 impl<W: Write> ResultsWriter<W> {
@@ -143,7 +179,7 @@ impl<W: Write> ResultsWriter<W> {
             out.write_field(neutralise(cell).as_bytes())?;
         }
         out.write_record(RESULT_COLUMNS)?;
-        Ok(Self { out, columns: header.len(), batch: batch.clone(), run, scratch: String::new() })
+        Ok(Self { out, columns: header.len(), batch: batch.clone(), run, scratch: Scratch::default() })
     }
 
     /// Writes one row. Short rows are padded.
@@ -151,14 +187,24 @@ impl<W: Write> ResultsWriter<W> {
     /// # Errors
     /// The writer's.
     pub fn write(&mut self, row: &StoredRow) -> io::Result<()> {
-        for index in 0..self.columns {
-            let cell = row.cells.get(index).map(String::as_str).unwrap_or_default();
-            self.out.write_field(neutralise(cell).as_bytes())?;
-        }
+        self.write_words(row.cells.iter().map(String::as_str), &RowWords::of(row))
+    }
+
+    /// As [`ResultsWriter::write`], of the row's cells and what it says.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_words<'c>(
+        &mut self,
+        mut cells: impl Iterator<Item = &'c str>,
+        row: &RowWords<'_>,
+    ) -> io::Result<()> {
         let Self { out, columns, batch, run, scratch } = self;
-        each_cell(row, *columns, batch.as_str(), run, scratch, &mut |cell| {
-            out.write_field(neutralise(cell).as_bytes())
-        })?;
+        let mut write = |cell: &str| out.write_field(neutralise(cell).as_bytes());
+        for _ in 0..*columns {
+            write(cells.next().unwrap_or_default())?;
+        }
+        each_cell(row, &mut cells, batch.as_str(), run, scratch, &mut write)?;
         Ok(self.out.write_record(None::<&[u8]>)?)
     }
 
@@ -176,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Money, Refusal, restore};
+    use crate::domain::{Money, ProviderRef, Refusal, TransactionId, restore};
     use crate::lifecycle::{Phase, TopUp};
     use crate::report::sample::{airtime_row, data_row};
 

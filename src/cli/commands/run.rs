@@ -248,9 +248,14 @@ async fn resume(
         }
         Ok(())
     };
-    // What the whole batch is worth counts only where more of it is sent, or the user named it.
-    if ready > 0 || !args.expect_total.is_empty() {
+    // What the whole batch is worth counts only where the user named it, or where more of it is sent under caps or
+    // a plan: else the rows still to be sent tell what is asked for, and a large batch goes on as soon as a small one.
+    let limits = &settings.limits;
+    let capped = [&limits.max_number, &limits.max_batch, &limits.max_day].iter().any(|cap| !cap.is_empty());
+    if !args.expect_total.is_empty() || (ready > 0 && (capped || approval.is_some())) {
         ledger.for_each_row::<Stop>(info.id, &mut add)?;
+    } else if ready > 0 {
+        ledger.for_each_ready_row::<Stop>(info.id, &mut add)?;
     }
     let (sums, whole) = (by_currency(&left), by_currency(&whole));
     let words = format!(
