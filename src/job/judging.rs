@@ -73,8 +73,10 @@ impl<'a> Judging<'a> {
     /// # Errors
     /// [`Stop`]: the file or the ledger cannot be read.
     pub fn survey(&self) -> Result<Survey, Stop> {
-        let twins = self.since.map(|since| Twins::new(&self.reader, since)).transpose()?.flatten();
-        self.pass(&self.known())?.comparing(twins).finish()
+        self.reader.snapshot(|reader| {
+            let twins = self.since.map(|since| Twins::new(reader, since)).transpose()?.flatten();
+            self.pass(&self.known())?.comparing(twins).finish()
+        })
     }
 
     /// Asks every provider of the file its one question, and judges the file again with what they say they
@@ -93,7 +95,7 @@ impl<'a> Judging<'a> {
         if self.catalogues.is_empty() {
             return Ok(survey);
         }
-        let again = self.pass(&self.known())?.finish()?;
+        let again = self.whole_pass()?;
         Ok(Survey { twin: survey.twin, ..again })
     }
 
@@ -167,7 +169,8 @@ impl<'a> Judging<'a> {
                 Err(stop) => Some(Err(stop)),
             }
         });
-        ledger.admit::<Stop>(&new, rows)?;
+        // One view of what other batches hold: asked for row by row, each look would lock the file anew.
+        self.reader.snapshot(|_| ledger.admit::<Stop>(&new, rows).map_err(Stop::from))?;
         match ledger.find_batch(self.input.batch.as_str())? {
             FoundBatch::One(info) => Ok(*info),
             FoundBatch::None | FoundBatch::Ambiguous(_) => {
@@ -179,6 +182,11 @@ impl<'a> Judging<'a> {
     fn known(&self) -> Known<'_> {
         let repeats = self.since.filter(|_| !self.options.allow_repeats).map(|since| (&self.reader, since));
         Known { catalogues: self.catalogues.clone(), repeats, except: None }
+    }
+
+    /// Judges the whole file against one view of what other batches hold.
+    fn whole_pass(&self) -> Result<Survey, Stop> {
+        self.reader.snapshot(|_| self.pass(&self.known())?.finish())
     }
 
     fn pass<'k>(&self, known: &'k Known<'k>) -> Result<Surveyor<'k>, Stop> {

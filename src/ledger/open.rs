@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::LedgerError;
@@ -107,6 +108,8 @@ impl Ledger {
         ledger.conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         ledger.sql(|conn| {
             conn.busy_timeout(BUSY)?;
+            // Our queries name their indexes: with this, SQLite does not think about one anew for every value.
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             conn.pragma_update(None, "synchronous", "FULL")?;
             conn.pragma_update(None, "fullfsync", true)?;
             conn.pragma_update(None, "checkpoint_fullfsync", true)?;
