@@ -32,6 +32,7 @@ pub enum Step {
 pub struct Server {
     pub at: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    lingering: Arc<AtomicUsize>,
     gone: Arc<AtomicUsize>,
 }
 
@@ -41,17 +42,17 @@ impl Server {
         let at = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&seen);
-        let gone = Arc::new(AtomicUsize::new(0));
-        let closed = Arc::clone(&gone);
+        let (lingering, gone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counts = [Arc::clone(&lingering), Arc::clone(&gone)];
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
                 let script = scripts.get(number).or(scripts.last()).cloned().unwrap_or_default();
-                let (all, closed) = (Arc::clone(&all), Arc::clone(&closed));
+                let (all, counts) = (Arc::clone(&all), counts.clone());
                 all.lock().unwrap().push(Vec::new());
-                thread::spawn(move || play(&script, stream.unwrap(), number, &all, &closed));
+                thread::spawn(move || play(&script, stream.unwrap(), number, &all, &counts));
             }
         });
-        Self { at, seen, gone }
+        Self { at, seen, lingering, gone }
     }
 
     pub fn answering(reply: &[u8]) -> Self {
@@ -73,6 +74,11 @@ impl Server {
         self.seen.lock().unwrap().iter().map(Vec::len).sum()
     }
 
+    /// How many connections the server said the end of.
+    pub fn lingering(&self) -> usize {
+        self.lingering.load(Ordering::SeqCst)
+    }
+
     /// How many connections the client closed while the server lingered.
     pub fn gone(&self) -> usize {
         self.gone.load(Ordering::SeqCst)
@@ -92,7 +98,7 @@ fn play(
     mut stream: TcpStream,
     number: usize,
     all: &Mutex<Vec<Vec<u8>>>,
-    gone: &AtomicUsize,
+    [lingering, gone]: &[Arc<AtomicUsize>; 2],
 ) {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -131,6 +137,7 @@ fn play(
             Step::Wait(ms) => thread::sleep(Duration::from_millis(*ms)),
             Step::Linger => {
                 let _ = stream.shutdown(Shutdown::Write);
+                lingering.fetch_add(1, Ordering::SeqCst);
                 let mut rest = Vec::new();
                 if stream.read_to_end(&mut rest).is_ok() {
                     gone.fetch_add(1, Ordering::SeqCst);
