@@ -94,17 +94,19 @@ impl Direct {
         let Some((target, origin, message)) = outgoing(request) else {
             return Delivery::NotSent(NetFault::Connect);
         };
-        let exchange = self.exchange(target, origin, message, request.reply_bytes_max);
+        let mut message = Some(message);
+        let exchange = self.exchange(&target, origin, &mut message, request.reply_bytes_max);
         // Connecting has a shorter limit of its own: what passes this one may have been sent.
         let in_time = tokio::time::timeout(self.timeout, exchange).await;
         in_time.unwrap_or(Delivery::MaybeSent(NetFault::TimedOut))
     }
 
+    /// Takes the message: it is sent at most once, whatever becomes of this.
     async fn exchange(
         &self,
-        target: Uri,
+        target: &Uri,
         origin: Origin,
-        mut message: Outgoing,
+        message: &mut Option<Outgoing>,
         bytes_max: usize,
     ) -> Delivery {
         loop {
@@ -114,7 +116,8 @@ impl Direct {
                     tokio::task::yield_now().await;
                     (link, true)
                 }
-                None => match self.connect(&target, origin.secure).await {
+                // Seldom, and large: what waits for answers stays small.
+                None => match Box::pin(self.connect(target, origin.secure)).await {
                     Ok(link) => (link, false),
                     Err(fault) => return Delivery::NotSent(fault),
                 },
@@ -125,7 +128,8 @@ impl Direct {
                 }
                 return Delivery::NotSent(NetFault::Connect);
             }
-            match link.send(message).await {
+            let Some(unsent) = message.take() else { return Delivery::MaybeSent(NetFault::Broken) };
+            match link.send(unsent).await {
                 Ok(head) => {
                     // Nobody but the time limit above ends this early.
                     let read = pin!(reply::read(head, bytes_max, |_| false));
@@ -134,7 +138,7 @@ impl Direct {
                     return delivery;
                 }
                 // It closed first, and not a byte of the request was written.
-                Err(Some(unsent)) if kept => message = unsent,
+                Err(Some(unsent)) if kept => *message = Some(unsent),
                 Err(Some(_)) => return Delivery::NotSent(NetFault::Connect),
                 Err(None) => return Delivery::MaybeSent(NetFault::Broken),
             }
@@ -228,6 +232,10 @@ impl Link {
     /// Works on the connection until something that depends on it is there.
     async fn drive<F: Future>(&mut self, mut wanted: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
+            // The turn before may have brought it: the head of a reply most often brings its body.
+            if let Poll::Ready(there) = wanted.as_mut().poll(cx) {
+                return Poll::Ready(there);
+            }
             self.turn(cx);
             wanted.as_mut().poll(cx)
         })
@@ -255,10 +263,15 @@ impl Link {
     }
 
     /// Sends a request and waits for the head of the reply. An error gives back a request that was not begun.
-    async fn send(&mut self, message: Outgoing) -> Result<Response<Incoming>, Option<Outgoing>> {
-        let answer = pin!(self.sender.try_send_request(message));
-        let answered = self.drive(answer);
-        answered.await.map_err(|mut error: TrySendError<Outgoing>| error.take_message())
+    fn send(
+        &mut self,
+        message: Outgoing,
+    ) -> impl Future<Output = Result<Response<Incoming>, Option<Outgoing>>> {
+        let answer = self.sender.try_send_request(message);
+        async move {
+            let answered = self.drive(pin!(answer)).await;
+            answered.map_err(|mut error: TrySendError<Outgoing>| error.take_message())
+        }
     }
 }
 
