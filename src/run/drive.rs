@@ -192,11 +192,12 @@ impl Drive<'_> {
 
     /// Does what the engine wants done.
     fn obey(&mut self, calls: &Calls, commits: &mut Commits) -> Result<(), RunError> {
+        let mut now = self.clock.now();
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
-                    self.observer.recorded(&entries, self.clock.now());
+                    self.observer.recorded(&entries, now);
                     let record_of = Record { batch: self.batch, batch_events: vec![], entries };
                     commits.0.push_back((Some(record), self.writer.append(record_of)));
                 }
@@ -204,13 +205,14 @@ impl Drive<'_> {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let sent = self.clock.now().tick;
+                    let sent = now.tick;
                     // They share this task: what one of them does must not put off the others.
                     calls.push(Box::pin(unconstrained(carry_out(client, request, call, sent))));
                 }
                 Command::NeedRows { lane, open, after, limit } => {
                     let (rows, more) = self.rows.page(lane, open, after, limit)?;
-                    self.engine.handle(Input::Rows { lane, open, rows, more }, self.clock.now());
+                    now = self.clock.now();
+                    self.engine.handle(Input::Rows { lane, open, rows, more }, now);
                 }
                 Command::Notice(notice) => self.note(notice, commits)?,
             }
