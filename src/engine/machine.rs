@@ -229,9 +229,8 @@ impl Engine {
 
     /// Asks the ledger for more rows: open ones first and all of them, then ready ones as the window allows.
     fn read_on(&mut self, id: LaneId, now: Now) {
-        // A short page first: the first look-up does not wait until a thousand rows are read.
-        const OPEN_FIRST: usize = 64;
-        const OPEN_PAGE: usize = 1024;
+        // Short: a look-up that may leave waits for one page, not for all of them.
+        const OPEN_PAGE: usize = 128;
         if self.ended {
             return;
         }
@@ -240,8 +239,7 @@ impl Engine {
         if lane.open_rows.more && !lane.open_rows.asked {
             lane.open_rows.asked = true;
             let after = lane.open_rows.after;
-            let limit = if after.is_none() { OPEN_FIRST } else { OPEN_PAGE };
-            self.commands.push_back(Command::NeedRows { lane: id, open: true, after, limit });
+            self.commands.push_back(Command::NeedRows { lane: id, open: true, after, limit: OPEN_PAGE });
         }
         let room = lane.window().saturating_sub(lane.unsent);
         let wanted = lane.open_rows.is_done() && lane.ready_rows.more && !lane.ready_rows.asked;

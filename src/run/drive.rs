@@ -132,8 +132,46 @@ struct Arrived {
     sent: Tick,
 }
 
-/// Requests under way, worked on by whoever waits for the next to end.
-type Calls = FuturesUnordered<Pin<Box<dyn Future<Output = Arrived>>>>;
+/// Requests under way, worked on by whoever waits for the next to end, and those that ended.
+#[derive(Default)]
+struct Calls {
+    under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Arrived>>>>,
+    ended: Vec<Arrived>,
+}
+
+impl Calls {
+    fn begin(&mut self, call: impl Future<Output = Arrived> + 'static) {
+        // They share one task: what one of them does must not put off the others.
+        self.under_way.push(Box::pin(unconstrained(call)));
+    }
+
+    /// Waits until a request ended; for ever where there is none.
+    async fn end(&mut self) {
+        if self.ended.is_empty() {
+            match self.under_way.next().await {
+                Some(one) => self.ended.push(one),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Works on all of them as far as that is possible now.
+    fn work(&mut self) {
+        while let Some(Some(one)) = self.under_way.next().now_or_never() {
+            self.ended.push(one);
+        }
+    }
+
+    /// Lets those that just began go out, before something else takes long.
+    async fn go_out(&mut self) {
+        // One turn to connect, one to write.
+        for _ in 0..2 {
+            self.work();
+            tokio::task::yield_now().await;
+        }
+        self.work();
+    }
+}
 
 /// Carries out one request. Whatever happens to it, the engine is told, or it would wait for ever.
 async fn carry_out(client: Client, request: HttpRequest, call: CallId, sent: Tick) -> Arrived {
@@ -172,11 +210,11 @@ impl Drive<'_> {
     /// # Errors
     /// [`RunError`]: the ledger or the program failed; nothing was submitted after that.
     pub async fn go(mut self) -> Result<(Engine, Ended), RunError> {
-        let mut calls = Calls::new();
+        let mut calls = Calls::default();
         let mut commits = Commits::default();
         let mut watch = Watch::start(self.clock.now());
         loop {
-            self.obey(&calls, &mut commits)?;
+            self.obey(&mut calls, &mut commits).await?;
             let over = self.engine.is_over();
             watch.tell(&mut self, over);
             if over && commits.0.is_empty() {
@@ -191,7 +229,7 @@ impl Drive<'_> {
     }
 
     /// Does what the engine wants done.
-    fn obey(&mut self, calls: &Calls, commits: &mut Commits) -> Result<(), RunError> {
+    async fn obey(&mut self, calls: &mut Calls, commits: &mut Commits) -> Result<(), RunError> {
         let mut now = self.clock.now();
         while let Some(command) = self.engine.next_command() {
             match command {
@@ -206,10 +244,12 @@ impl Drive<'_> {
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
                     let sent = now.tick;
-                    // They share this task: what one of them does must not put off the others.
-                    calls.push(Box::pin(unconstrained(carry_out(client, request, call, sent))));
+                    calls.begin(carry_out(client, request, call, sent));
                 }
                 Command::NeedRows { lane, open, after, limit } => {
+                    if open {
+                        calls.go_out().await;
+                    }
                     let (rows, more) = self.rows.page(lane, open, after, limit)?;
                     now = self.clock.now();
                     self.engine.handle(Input::Rows { lane, open, rows, more }, now);
@@ -248,7 +288,7 @@ impl Drive<'_> {
         watch: &Watch,
     ) -> Result<bool, RunError> {
         let wake = self.engine.next_deadline().map_or(watch.next, |tick| tick.min(watch.next));
-        let (mut inputs, mut arrived) = (Vec::new(), Vec::new());
+        let mut inputs = Vec::new();
         tokio::select! {
             biased;
             count = self.signals.next() => {
@@ -260,17 +300,15 @@ impl Drive<'_> {
                 inputs.push(Input::Drain);
             }
             committed = commits.next() => inputs.extend(durable(committed?)),
-            Some(one) = calls.next() => arrived.push(one),
+            () = calls.end() => {}
             () = self.clock.wait_until(wake) => inputs.push(Input::Tick),
         }
         while let Some(committed) = commits.ready()? {
             inputs.extend(durable(committed));
         }
-        while let Some(Some(one)) = calls.next().now_or_never() {
-            arrived.push(one);
-        }
-        let mut sent = Vec::with_capacity(arrived.len());
-        for Arrived { call, delivery, sent: at } in arrived {
+        calls.work();
+        let mut sent = Vec::with_capacity(calls.ended.len());
+        for Arrived { call, delivery, sent: at } in calls.ended.drain(..) {
             crash_at("after_reply");
             sent.push((call, at));
             inputs.push(Input::Delivered { call, delivery });
