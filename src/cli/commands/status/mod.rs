@@ -53,7 +53,7 @@ pub async fn status(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Stop
         }
         (Some(batch), Some(row), _) => history::history(&context, &ledger, &batch, RowNumber(row.get())),
         (Some(batch), None, Some(path)) => {
-            results_path_is_ours(path, &batch.name)
+            results_path_is_ours(ledger.path(), path, &batch.name)
                 .and_then(|()| results_fit(path, batch.rows, batch.header.len()))
                 .map_err(|e| Stop::refused(e.to_string()))?;
             write_results_file(&ledger, batch.id, path)?;
