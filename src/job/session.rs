@@ -54,8 +54,6 @@ pub struct Leg {
 
 /// A process's work on a batch, under the ledger's lock.
 pub struct Session {
-    /// Held to the end.
-    _lock: Arc<LedgerLock>,
     /// For reading.
     pub ledger: Ledger,
     /// For writing.
@@ -67,6 +65,9 @@ pub struct Session {
     /// The clock.
     pub clock: Clock,
     hints_seen: u64,
+    /// Held to the end. Fields are dropped in their order: it has to be the last one, or another process could submit
+    /// while this one's writer still writes.
+    _lock: Arc<LedgerLock>,
 }
 
 /// How a process's work on a batch ended.
@@ -100,7 +101,7 @@ impl Session {
         let writer = Writer::start(lock.ledger())?;
         let signals = Signals::new().map_err(|e| Stop::internal(format!("signals: {e}")))?;
         // Hints of before count too: nobody may have looked since.
-        Ok(Self { _lock: lock, ledger, writer, batch, signals, clock, hints_seen: 0 })
+        Ok(Self { ledger, writer, batch, signals, clock, hints_seen: 0, _lock: lock })
     }
 
     /// Puts down an event of the batch, durable when this returns.
