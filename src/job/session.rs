@@ -308,7 +308,8 @@ struct LedgerRows<'a> {
 impl LedgerRows<'_> {
     fn chosen(&self, row: &StoredRow) -> bool {
         let in_reach = self.selection.up_to.is_none_or(|last| row.row <= last);
-        let in_set = self.selection.retry.as_ref().is_none_or(|set| set.contains(row.row));
+        let retried = |set: &RowSet| set.contains(row.row) && may_be_retried(row);
+        let in_set = self.selection.retry.as_ref().is_none_or(retried);
         in_reach && in_set
     }
 }
