@@ -213,27 +213,28 @@ fn admit(path: &Path, rows: u64) -> Duration {
 fn insert_plain(path: &Path, admitted: &Path, rows: u64) -> Duration {
     let from = Connection::open(admitted).unwrap();
     let mut conn = Connection::open(path).unwrap();
+    conn.pragma_update(None, "page_size", 8192).unwrap();
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;")
         .unwrap();
-    const COLUMNS: &str = "batch, row, line, cells, admitted_order, admitted_state, notes, goods, amount, \
+    const COLUMNS: &str = "place, line, cells, admitted_order, admitted_state, notes, goods, amount, \
                            account, phone, phase, unsettled, changed_at, last";
     conn.execute_batch(&format!("CREATE TABLE rows({COLUMNS})")).unwrap();
     let admitted = format!(
-        "SELECT {COLUMNS} FROM rows JOIN standings USING(batch, row) WHERE row > ?1 ORDER BY row LIMIT {CHUNK}"
+        "SELECT {COLUMNS} FROM rows JOIN standings USING(place) WHERE place > (1 << 32) + ?1 ORDER BY place LIMIT {CHUNK}"
     );
     let mut ask = from.prepare(&admitted).unwrap();
     let mut spent = Duration::ZERO;
     let start = Instant::now();
     let transaction = conn.transaction().unwrap();
     let insert =
-        format!("INSERT INTO rows({COLUMNS}) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)");
+        format!("INSERT INTO rows({COLUMNS}) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)");
     let mut insert = transaction.prepare(&insert).unwrap();
     for chunk in 0..rows.div_ceil(CHUNK) {
         let reading = Instant::now();
-        let held: Vec<[rusqlite::types::Value; 15]> = ask
+        let held: Vec<[rusqlite::types::Value; 14]> = ask
             .query_map(params![i64::try_from(chunk * CHUNK).unwrap()], |row| {
-                let values: Result<Vec<_>, _> = (0..15).map(|at| row.get(at)).collect();
+                let values: Result<Vec<_>, _> = (0..14).map(|at| row.get(at)).collect();
                 Ok(values?.try_into().unwrap())
             })
             .unwrap()

@@ -46,8 +46,9 @@ pub fn ours(path: &Path, rows: u64) -> Cost {
 pub fn plain(path: &Path, rows: u64) -> Cost {
     let (queue, requests) = sync_channel(4096);
     let mut conn = Connection::open(path).unwrap();
+    conn.pragma_update(None, "page_size", 8192).unwrap();
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
-    conn.query_row("PRAGMA wal_autocheckpoint = 8192", [], |_| Ok(())).unwrap();
+    conn.query_row("PRAGMA wal_autocheckpoint = 4096", [], |_| Ok(())).unwrap();
     conn.execute_batch(
         "PRAGMA synchronous = FULL; CREATE TABLE rows(row INTEGER PRIMARY KEY, phase INTEGER NOT NULL) STRICT;
          CREATE TABLE events(seq INTEGER PRIMARY KEY, row INTEGER NOT NULL, body TEXT NOT NULL) STRICT;",

@@ -1,6 +1,7 @@
 //! Floor 0: the nouns of a top-up, with one `parse` each. No I/O, nothing of the other floors.
 
 mod cell;
+mod hash;
 mod http;
 mod ids;
 mod money;
@@ -14,6 +15,7 @@ mod time;
 mod verdict;
 
 pub use cell::{neutralise, restore};
+pub(crate) use hash::HashMap;
 pub use http::{Delivery, HttpRequest, Method, NetFault, Reply};
 pub use ids::{Attempt, BatchName, IdError, ProviderRef, RowNumber, TransactionId};
 pub use money::{Currency, Money, MoneyError, grouped};

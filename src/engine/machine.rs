@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::hash::HashMap;
 use super::lane::{Lane, Preflight};
 use super::recheck::Rechecks;
 use super::slot::{Slot, Stage};
@@ -10,7 +9,7 @@ use super::types::{
     CallEnd, CallId, CallKind, Clearances, Command, Input, LaneConfig, LaneId, LaneStart, LaneStats, Loaded,
     Mode, Notice, RecordId, Rules, RunConfig,
 };
-use crate::domain::{Delivery, Now, RowNumber, Tick, TransactionId};
+use crate::domain::{Delivery, HashMap, Now, RowNumber, Tick, TransactionId};
 use crate::lifecycle::{Entry, Event, Receipt};
 
 /// Ends of requests that are kept for whoever watches: far more than end at once.
@@ -230,6 +229,8 @@ impl Engine {
 
     /// Asks the ledger for more rows: open ones first and all of them, then ready ones as the window allows.
     fn read_on(&mut self, id: LaneId, now: Now) {
+        // A short page first: the first look-up does not wait until a thousand rows are read.
+        const OPEN_FIRST: usize = 64;
         const OPEN_PAGE: usize = 1024;
         if self.ended {
             return;
@@ -239,7 +240,8 @@ impl Engine {
         if lane.open_rows.more && !lane.open_rows.asked {
             lane.open_rows.asked = true;
             let after = lane.open_rows.after;
-            self.commands.push_back(Command::NeedRows { lane: id, open: true, after, limit: OPEN_PAGE });
+            let limit = if after.is_none() { OPEN_FIRST } else { OPEN_PAGE };
+            self.commands.push_back(Command::NeedRows { lane: id, open: true, after, limit });
         }
         let room = lane.window().saturating_sub(lane.unsent);
         let wanted = lane.open_rows.is_done() && lane.ready_rows.more && !lane.ready_rows.asked;

@@ -6,7 +6,6 @@ mod clear;
 mod finish;
 mod follow;
 mod halt;
-mod hash;
 mod lane;
 mod limiter;
 mod machine;

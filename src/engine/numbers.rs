@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::hash::HashMap;
+use crate::domain::HashMap;
 use crate::domain::{RowNumber, Tick};
 
 #[derive(Debug, Default)]

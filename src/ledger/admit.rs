@@ -8,7 +8,7 @@ use super::append::{Appender, OrderColumns, account_number, join_cells, json, ph
 use super::chain::AdmissionDigest;
 use super::ids::{self, Ids};
 use super::open::{CACHE_ADMITTING_KIB, CACHE_KIB};
-use super::record::{BatchEvent, BatchId, path_text, signed};
+use super::record::{BatchEvent, BatchId, path_text, place_of, signed};
 use super::standing::Known;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, Order, RowNumber, WallTime};
@@ -64,12 +64,12 @@ pub enum AdmitError<E> {
     Rows(E),
 }
 
-const INSERT_ROW: &str = "INSERT INTO rows(batch, row, line, cells, admitted_order, admitted_state, notes,
-     goods, amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const INSERT_ROW: &str = "INSERT INTO rows(place, line, cells, admitted_order, admitted_state, notes,
+     goods, amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const INSERT_STANDING: &str =
-    "INSERT INTO standings(batch, row, account, phone, phase, unsettled, changed_at, last)
-     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    "INSERT INTO standings(place, account, phone, phase, unsettled, changed_at, last)
+     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 impl Ledger {
     /// Stores a batch with all its rows in one transaction: when this returns, they are on disk. Memory does
@@ -182,6 +182,10 @@ struct Admission<'c> {
 impl Admission<'_> {
     fn insert(&mut self, admitted: &AdmittedRow, digest: &mut AdmissionDigest) -> Result<(), LedgerError> {
         let (row, line) = (signed(admitted.row.0), signed(admitted.line));
+        let place = place_of(self.batch, admitted.row);
+        if place < 0 {
+            return Err(LedgerError::TooManyRows);
+        }
         let cells = join_cells(admitted.row, &admitted.cells)?;
         let order = admitted.order.as_ref().map(|order| json(self.path, order)).transpose()?;
         let state = match self.state.take().filter(|(state, _)| *state == admitted.state) {
@@ -193,8 +197,7 @@ impl Admission<'_> {
         digest.add(row, line, [&cells, order.as_deref().unwrap_or_default(), &state, &notes]);
         let failed = |e: rusqlite::Error| LedgerError::of_sqlite(self.path, &e);
         let values = params![
-            self.batch,
-            row,
+            place,
             line,
             cells.as_bytes(),
             order,
@@ -206,8 +209,7 @@ impl Admission<'_> {
         self.insert.execute(values).map_err(failed)?;
         let columns = columns.as_ref();
         let values = params![
-            self.batch,
-            row,
+            place,
             columns.map(|c| c.account),
             columns.map(|c| &c.phone),
             phase_word(admitted.state.phase),

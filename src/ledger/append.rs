@@ -6,8 +6,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::LedgerError;
 use super::chain::{Hash, Link};
-use super::linked::{Linked, Waiting};
-use super::record::{BatchEvent, Record, path_text, signed};
+use super::linked::{Insert, Linked, Submitted, Waiting};
+use super::record::{BatchEvent, Record, path_text, place_of, signed};
 use super::standing::{Addressee, Known};
 use super::states::STATE;
 use crate::domain::{AccountId, Order, RowNumber, TransactionId, WallTime};
@@ -18,13 +18,13 @@ pub(super) type Intended = (RowNumber, TransactionId);
 
 /// Where a row stands after an event of it, if no other event came between.
 const STAND: &str =
-    "UPDATE standings SET phase = ?3, unsettled = ?4, changed_at = max(changed_at, ?5), last = ?6
-     WHERE batch = ?1 AND row = ?2 AND last = ?7";
+    "UPDATE standings SET phase = ?2, unsettled = ?3, changed_at = max(changed_at, ?4), last = ?5
+     WHERE place = ?1 AND last = ?6";
 
 /// As [`STAND`], for an intent: whatever went wrong above, no order that does not stand ready is sent.
 const STAND_SENDING: &str =
-    "UPDATE standings SET phase = ?3, unsettled = ?4, changed_at = max(changed_at, ?5), last = ?6
-     WHERE batch = ?1 AND row = ?2 AND last = ?7 AND phase = 'ready'";
+    "UPDATE standings SET phase = ?2, unsettled = ?3, changed_at = max(changed_at, ?4), last = ?5
+     WHERE place = ?1 AND last = ?6 AND phase = 'ready'";
 
 /// The end of the chain, moved on in one transaction. Nothing counts before [`Appender::finish`] and the
 /// commit after it.
@@ -37,7 +37,9 @@ pub(super) struct Appender<'c> {
     /// Statements used so far: looked up once for all records of a transaction.
     held: Vec<(&'static str, CachedStatement<'c>)>,
     /// Events of this transaction that are linked, but not inserted yet.
-    waiting: Waiting,
+    waiting: Waiting<Linked>,
+    /// Submits of this transaction that are not inserted yet.
+    submits: Waiting<Submitted>,
 }
 
 impl<'c> Appender<'c> {
@@ -50,8 +52,17 @@ impl<'c> Appender<'c> {
         let head = conn.prepare_cached("SELECT seq, hash FROM head");
         let head = head.and_then(|mut ask| ask.query_row([], |row| Ok((row.get(0)?, row.get(1)?))));
         let (seq, hash) = head.map_err(|e| LedgerError::of_sqlite(path, &e))?;
-        known.begin(seq);
-        Ok(Self { conn, path, known, seq, hash, held: Vec::new(), waiting: Waiting::default() })
+        known.begin(path, seq)?;
+        Ok(Self {
+            conn,
+            path,
+            known,
+            seq,
+            hash,
+            held: Vec::new(),
+            waiting: Waiting::default(),
+            submits: Waiting::default(),
+        })
     }
 
     /// Appends one record; gives the intents in it, in their order.
@@ -92,7 +103,7 @@ impl<'c> Appender<'c> {
                     let state = json(self.path, &entry.state)?;
                     self.entry(batch, entry, (prev, Some(state)), STAND)?;
                     if let Event::Readmitted { order } = event {
-                        self.new_order(batch, signed(entry.row.0), order)?;
+                        self.new_order(place_of(batch, entry.row), order)?;
                     }
                 }
             }
@@ -132,6 +143,7 @@ impl<'c> Appender<'c> {
     /// Writes the end of the chain. The commit is the caller's.
     pub(super) fn finish(mut self) -> Result<(), LedgerError> {
         self.insert_waiting(true)?;
+        self.insert_submits(true)?;
         let (seq, hash) = (self.seq, self.hash);
         self.execute("UPDATE head SET seq = ?1, hash = ?2", params![seq, hash])?;
         self.known.holds_at(seq);
@@ -163,10 +175,22 @@ impl<'c> Appender<'c> {
     /// Inserts events that wait: all of them, or as many as go together.
     fn insert_waiting(&mut self, all: bool) -> Result<(), LedgerError> {
         while let Some((sql, events)) = self.waiting.take(all) {
-            let values: Vec<&dyn rusqlite::ToSql> = events.iter().flat_map(Linked::values).collect();
-            self.execute(sql, values.as_slice())?;
+            self.insert(sql, &events)?;
         }
         Ok(())
+    }
+
+    /// As [`Appender::insert_waiting`], for submits.
+    fn insert_submits(&mut self, all: bool) -> Result<(), LedgerError> {
+        while let Some((sql, submits)) = self.submits.take(all) {
+            self.insert(sql, &submits)?;
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, sql: &'static str, rows: &[impl Insert]) -> Result<(), LedgerError> {
+        let values: Vec<&dyn rusqlite::ToSql> = rows.iter().flat_map(Insert::values).collect();
+        self.execute(sql, values.as_slice()).map(|_| ())
     }
 
     fn mark(
@@ -189,8 +213,9 @@ impl<'c> Appender<'c> {
         let row = signed(entry.row.0);
         let seq = self.link((batch, Some(row), Some(prev)), entry.at, &entry.event, state)?;
         let (word, unsettled) = (phase_word(entry.state.phase), unsettled(&entry.state));
-        match self.execute(stand, params![batch, row, word, unsettled, entry.at.0, seq, prev])? {
-            1 => self.known.moved(batch, row, seq, entry.state.phase.is_open()),
+        let place = place_of(batch, entry.row);
+        match self.execute(stand, params![place, word, unsettled, entry.at.0, seq, prev])? {
+            1 => self.known.moved(place, seq, entry.state.phase.is_open()),
             _ => return Err(LedgerError::NotReady { row: entry.row }),
         }
         Ok(seq)
@@ -200,18 +225,18 @@ impl<'c> Appender<'c> {
     /// whatever went wrong above, no order is sent twice.
     fn intent(&mut self, batch: i64, entry: &Entry, intent: &Intent) -> Result<(), LedgerError> {
         let row = signed(entry.row.0);
-        let found = self.known.addressee(self.conn, self.path, batch, row)?;
+        let found = self.known.addressee(self.conn, self.path, place_of(batch, entry.row))?;
         let Addressee { last, account, phone } = found.ok_or(LedgerError::NoSuchRow { row: entry.row })?;
         let (Some(account), Some(phone)) = (account, phone) else {
             return Err(LedgerError::NotReady { row: entry.row });
         };
         self.known.may_send(self.conn, self.path, (entry.row, account), intent)?;
         let seq = self.entry(batch, entry, (last, None), STAND_SENDING)?;
-        let sql = "INSERT INTO submits(account, at, seq, tick, boot, batch, row, phone)
-                   VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        self.known.named.push(intent.id.as_str(), (batch, row));
         // Ticks and boots are whole 64-bit numbers: kept bit by bit.
         let (tick, boot) = (intent.at.tick.0.cast_signed(), intent.at.boot.0.cast_signed());
-        self.execute(sql, params![account, entry.at.0, seq, tick, boot, batch, row, phone]).map(|_| ())
+        self.submits.push(Submitted { account, at: entry.at.0, seq, tick, boot, batch, row, phone });
+        self.insert_submits(false)
     }
 
     /// The row's cells as they are now; it stands where it stood.
@@ -226,44 +251,46 @@ impl<'c> Appender<'c> {
         let (number, cells) = (signed(row.0), join_cells(row, cells)?);
         let (prev, state) = (self.last(batch, row)?, self.stored_state(batch, row)?);
         let seq = self.link((batch, Some(number), Some(prev)), at, event, Some(state))?;
-        let sql = "UPDATE standings SET last = ?3 WHERE batch = ?1 AND row = ?2 AND last = ?4";
-        self.one(row, sql, params![batch, number, seq, prev])?;
-        self.known.moved(batch, number, seq, true);
-        let sql = "UPDATE rows SET new_cells = ?3 WHERE batch = ?1 AND row = ?2";
-        self.one(row, sql, params![batch, number, cells.as_bytes()])
+        let sql = "UPDATE standings SET last = ?2 WHERE place = ?1 AND last = ?3";
+        let place = place_of(batch, row);
+        self.one(row, sql, params![place, seq, prev])?;
+        self.known.moved(place, seq, true);
+        let sql = "UPDATE rows SET new_cells = ?2 WHERE place = ?1";
+        self.one(row, sql, params![place, cells.as_bytes()])
     }
 
-    fn new_order(&mut self, batch: i64, row: i64, order: &Order) -> Result<(), LedgerError> {
+    fn new_order(&mut self, place: i64, order: &Order) -> Result<(), LedgerError> {
         let account = account_number(self.conn, self.path, &order.account)?;
         let columns = OrderColumns::of(order, account);
-        let sql = "UPDATE rows SET new_order = ?3, goods = ?4, amount = ?5 WHERE batch = ?1 AND row = ?2";
+        let sql = "UPDATE rows SET new_order = ?2, goods = ?3, amount = ?4 WHERE place = ?1";
         let new = json(self.path, order)?;
-        self.one(order.row, sql, params![batch, row, new, columns.goods, columns.amount])?;
-        let sql = "UPDATE standings SET account = ?3, phone = ?4 WHERE batch = ?1 AND row = ?2";
-        self.one(order.row, sql, params![batch, row, columns.account, columns.phone])
+        self.one(order.row, sql, params![place, new, columns.goods, columns.amount])?;
+        let sql = "UPDATE standings SET account = ?2, phone = ?3 WHERE place = ?1";
+        self.one(order.row, sql, params![place, columns.account, columns.phone])
     }
 
     /// The last event of a row.
     fn last(&mut self, batch: i64, row: RowNumber) -> Result<i64, LedgerError> {
-        let number = signed(row.0);
-        if let Some(last) = self.known.last(batch, number) {
+        let place = place_of(batch, row);
+        if let Some(last) = self.known.last(place) {
             return Ok(last);
         }
-        let sql = "SELECT last FROM standings WHERE batch = ?1 AND row = ?2";
-        self.ask(sql, params![batch, number], |row| row.get(0))?.ok_or(LedgerError::NoSuchRow { row })
+        let sql = "SELECT last FROM standings WHERE place = ?1";
+        self.ask(sql, [place], |row| row.get(0))?.ok_or(LedgerError::NoSuchRow { row })
     }
 
     fn stored_state(&mut self, batch: i64, row: RowNumber) -> Result<String, LedgerError> {
-        if self.waiting.hold(batch, signed(row.0)) {
+        let number = signed(row.0);
+        if self.waiting.any(|event| event.batch == batch && event.row == Some(number)) {
             self.insert_waiting(true)?;
         }
         let sql = format!(
-            "SELECT {STATE} FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
-             LEFT JOIN events e ON e.seq = s.last WHERE s.batch = ?1 AND s.row = ?2"
+            "SELECT {STATE} FROM standings s CROSS JOIN rows r ON r.place = s.place
+             LEFT JOIN events e ON e.seq = s.last WHERE s.place = ?1"
         );
         let ask = self.conn.prepare_cached(&sql);
         let found =
-            ask.and_then(|mut ask| ask.query_row([batch, signed(row.0)], |row| row.get(0)).optional());
+            ask.and_then(|mut ask| ask.query_row([place_of(batch, row)], |row| row.get(0)).optional());
         found.map_err(|e| LedgerError::of_sqlite(self.path, &e))?.ok_or(LedgerError::NoSuchRow { row })
     }
 

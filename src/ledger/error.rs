@@ -121,6 +121,15 @@ pub enum LedgerError {
         /// The row.
         row: RowNumber,
     },
+    /// Another process appended to the ledger that this one holds: what is known of its rows is not true any more.
+    #[error(
+        "another process wrote to {} while this one was sending from it, and nothing more was sent; was its .lock file deleted? See that no other run is on, then run the same command again",
+        .path.display()
+    )]
+    Shared {
+        /// The file.
+        path: PathBuf,
+    },
     /// An event that contradicts what the ledger holds of the row: a fault of the program.
     #[error("row {row}: the ledger refuses an event: {why}")]
     Illegal {
@@ -135,6 +144,9 @@ pub enum LedgerError {
         /// The row.
         row: RowNumber,
     },
+    /// More rows than a batch can hold.
+    #[error("a batch holds at most 4294967295 rows")]
+    TooManyRows,
     /// Amounts beyond an exact decimal.
     #[error(transparent)]
     SumTooLarge(#[from] crate::report::SumTooLarge),

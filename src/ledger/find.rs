@@ -5,8 +5,8 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::append::phase_word;
-use super::read::{raw_row, rows_by};
-use super::record::{BatchId, signed, unsigned};
+use super::read::{Columns, rows_by};
+use super::record::{BatchId, places_after, signed, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::AccountId;
 use crate::lifecycle::{Phase, StoredRow};
@@ -39,8 +39,9 @@ impl RowFilter {
         let mut holds = vec!["1".to_owned()];
         let mut values = Vec::new();
         if let Some(batch) = self.batch {
-            holds.push("s.batch = ?".to_owned());
-            values.push(Value::Integer(batch.0));
+            let (first, last) = places_after(batch.0, None);
+            holds.push("s.place > ? AND s.place <= ?".to_owned());
+            values.extend([Value::Integer(first), Value::Integer(last)]);
         }
         if !self.phases.is_empty() {
             let marks = vec!["?"; self.phases.len()].join(", ");
@@ -70,13 +71,13 @@ impl Ledger {
         mut each: impl FnMut(BatchId, StoredRow) -> Result<bool, E>,
     ) -> Result<(), E> {
         let (clause, values) = filter.clause();
-        let sql = format!("{} WHERE {clause} ORDER BY s.batch, s.row", filter.rows());
+        let sql = format!("{} WHERE {clause} ORDER BY s.place", filter.rows());
         let fail = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(&sql).map_err(fail)?;
         let mut rows = ask.query(params_from_iter(values)).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             let batch = BatchId(row.get(6).map_err(fail)?);
-            if !each(batch, raw_row(row).map_err(fail)?.decode(&self.path)?)? {
+            if !each(batch, Columns::of(row).map_err(fail)?.decode(&self.path)?)? {
                 break;
             }
         }
@@ -88,8 +89,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn phase_counts(&self, batch: BatchId) -> Result<Vec<(Phase, u64)>, LedgerError> {
-        let sql = "SELECT phase, count(*) FROM standings WHERE batch = ?1 GROUP BY phase";
-        let found: Vec<(String, i64)> = self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "SELECT phase, count(*) FROM standings WHERE place > ?1 AND place <= ?2 GROUP BY phase";
+        let found: Vec<(String, i64)> =
+            self.list(sql, places_after(batch.0, None), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let known = |(word, rows): (String, i64)| {
             let phase = Phase::ALL.into_iter().find(|phase| phase_word(*phase) == word);
             let phase =
@@ -106,10 +108,12 @@ impl Ledger {
     pub fn work_of(&self, batch: BatchId, account: &AccountId) -> Result<(u64, u64), LedgerError> {
         let count = |index: &str, holds: &str| {
             let sql = format!(
-                "SELECT count(*) FROM standings INDEXED BY {index} WHERE batch = ?1 AND {holds}
+                "SELECT count(*) FROM standings INDEXED BY {index}
+                 WHERE place > ?1 AND place <= ?4 AND batch = ?5 AND {holds}
                  AND account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)"
             );
-            let values = (batch.0, account.kind.as_str(), account.tag());
+            let (first, last) = places_after(batch.0, None);
+            let values = (first, account.kind.as_str(), account.tag(), last, batch.0);
             self.sql(|conn| conn.query_row(&sql, values, |row| row.get(0))).map(unsigned)
         };
         Ok((count("standings_ready", "phase = 'ready'")?, count("standings_unsettled", "unsettled = 1")?))
@@ -123,7 +127,7 @@ impl Ledger {
         let sql =
             "SELECT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS provider, count(*)
                    FROM standings s INDEXED BY standings_unsettled
-                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row WHERE s.unsettled = 1
+                   CROSS JOIN rows r ON r.place = s.place WHERE s.unsettled = 1
                    AND s.batch IN (SELECT id FROM batches WHERE sandbox = ?1) GROUP BY provider";
         let found: Vec<(Option<String>, i64)> =
             self.list(sql, [signed(0)], |row| Ok((row.get(0)?, row.get(1)?)))?;

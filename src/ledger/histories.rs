@@ -3,8 +3,8 @@
 
 use rusqlite::OptionalExtension;
 
-use super::read::{all_rows, raw_row};
-use super::record::{BatchEvent, BatchId, RowBody};
+use super::read::{Columns, all_rows};
+use super::record::{BatchEvent, BatchId, RowBody, places_after};
 use super::{Ledger, LedgerError};
 use crate::domain::WallTime;
 use crate::lifecycle::{Event, StoredRow, TopUp};
@@ -79,11 +79,11 @@ impl Ledger {
         self.snapshot(|ledger| {
             let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&ledger.path, &e);
             let mut ask = ledger.conn.prepare(&all_rows(", r.admitted_state, s.last")).map_err(sql)?;
-            let mut rows = ask.query([batch.0]).map_err(sql)?;
+            let mut rows = ask.query(places_after(batch.0, None)).map_err(sql)?;
             let mut steps = Vec::new();
             while let Some(row) = rows.next().map_err(sql)? {
                 let (admitted, last): (String, i64) = (row.get(7).map_err(sql)?, row.get(8).map_err(sql)?);
-                let stored = raw_row(row).map_err(sql)?.decode(&ledger.path)?;
+                let stored = Columns::of(row).map_err(sql)?.decode(&ledger.path)?;
                 steps.clear();
                 ledger.steps(&stored, &admitted, last, &mut steps)?;
                 each(stored, &steps)?;

@@ -17,6 +17,9 @@ pub(super) const UNSORTED_MAX: i64 = 50_000;
 /// The part of the ids that rows were admitted with: no intent of this ledger names them.
 pub(super) const ADMITTED: i64 = 0;
 
+/// Stands in a part that would be empty, so that it is there: no order has this id.
+const NO_ID: (String, Place) = (String::new(), (0, 0));
+
 /// How the body of an intent begins.
 pub(super) const INTENT: &str = "{\"intent\":";
 
@@ -87,23 +90,47 @@ impl Ids {
             self.seen = self.seen.max(last);
         }
         let unsorted = &mut self.unsorted;
-        self.seen = each_intent(conn, path, self.seen, |seq, id, place| {
+        self.seen = each_intent(conn, path, (self.seen, i64::MAX), |seq, id, place| {
             unsorted.insert(id.to_owned(), (seq, place));
         })?;
         Ok(())
     }
 }
 
-/// Sorts in the ids of all events so far, in a transaction of its own; gives the last of these events.
-pub(super) fn sort_in(conn: &mut Connection, path: &Path) -> Result<i64, LedgerError> {
+/// Ids of intents on their way into a part, so that they need not be read again.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// All that were appended behind this event.
+    behind: i64,
+    ids: Vec<(String, Place)>,
+}
+
+impl Named {
+    /// None yet of the events behind this one.
+    pub(super) fn behind(event: i64) -> Self {
+        Self { behind: event, ids: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, id: &str, place: Place) {
+        self.ids.push((id.to_owned(), place));
+    }
+}
+
+/// Sorts in the ids of all events so far, in a transaction of its own; gives the last of these events. `named` holds
+/// them from some event on to the last, and begins anew behind that.
+pub(super) fn sort_in(conn: &mut Connection, path: &Path, named: &mut Named) -> Result<i64, LedgerError> {
     let sql = |e: rusqlite::Error| LedgerError::of_sqlite(path, &e);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
     let last = last_sorted(&tx).map_err(sql)?;
-    let mut found: Vec<(String, Place)> = Vec::new();
-    let upto = each_intent(&tx, path, last, |_, id, place| found.push((id.to_owned(), place)))?;
+    let upto: i64 = tx.query_row("SELECT seq FROM head", [], |row| row.get(0)).map_err(sql)?;
+    let Named { behind, ids: mut found } = std::mem::replace(named, Named::behind(upto));
+    each_intent(&tx, path, (last, behind), |_, id, place| found.push((id.to_owned(), place)))?;
     found.sort_unstable();
     // A row that was not taken goes out again under the same id.
     found.dedup();
+    if found.is_empty() {
+        found.push(NO_ID);
+    }
     {
         let insert = "INSERT INTO ids(upto, id, batch, row) VALUES(?1, ?2, ?3, ?4)";
         let mut insert = tx.prepare_cached(insert).map_err(sql)?;
@@ -167,11 +194,11 @@ pub(super) fn parts_after(conn: &Connection, mut last: i64) -> rusqlite::Result<
     Ok(parts)
 }
 
-/// Hands over the intents behind an event; gives the last event there is.
+/// Hands over the intents behind one event, up to another; gives the last event there is of them.
 fn each_intent(
     conn: &Connection,
     path: &Path,
-    after: i64,
+    (after, upto): (i64, i64),
     mut each: impl FnMut(i64, &str, Place),
 ) -> Result<i64, LedgerError> {
     #[derive(Deserialize)]
@@ -184,9 +211,9 @@ fn each_intent(
         id: &'b str,
     }
     let sql = |e: rusqlite::Error| LedgerError::of_sqlite(path, &e);
-    let text = "SELECT seq, batch, row, body FROM events WHERE seq > ?1 AND row IS NOT NULL ORDER BY seq";
+    let text = "SELECT seq, batch, row, body FROM events WHERE seq > ?1 AND seq <= ?2 AND row IS NOT NULL ORDER BY seq";
     let mut ask = conn.prepare_cached(text).map_err(sql)?;
-    let mut events = ask.query([after]).map_err(sql)?;
+    let mut events = ask.query([after, upto]).map_err(sql)?;
     let mut last = after;
     while let Some(event) = events.next().map_err(sql)? {
         last = event.get(0).map_err(sql)?;
@@ -220,7 +247,7 @@ mod tests {
     }
 
     fn sort(path: &Path) -> i64 {
-        sort_in(&mut Ledger::open(path).unwrap().conn, path).unwrap()
+        sort_in(&mut Ledger::open(path).unwrap().conn, path, &mut Named::behind(i64::MAX)).unwrap()
     }
 
     /// A row that was submitted under this id before its ledger was lost.
@@ -288,6 +315,20 @@ mod tests {
                 assert_eq!(ledger.row_by_txn(&id(3)).unwrap(), Some((batch, RowNumber(3))), "{sql}");
             }
         }
+    }
+
+    #[test]
+    fn events_without_an_id_are_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let batch = filled(&path);
+        let first = sort(&path);
+        assert_eq!(last_sorted(&Ledger::open_read(&path).unwrap().conn).unwrap(), first);
+        send(&path, batch, 1..=2);
+        assert!(sort(&path) > first);
+        let ledger = Ledger::open_read(&path).unwrap();
+        assert_eq!(ledger.row_by_txn(&id(2)).unwrap(), Some((batch, RowNumber(2))));
+        assert!(ledger.verify(batch).unwrap().is_clean());
     }
 
     #[test]

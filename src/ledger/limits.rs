@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params}
 use rust_decimal::Decimal;
 
 use super::append::amount_text;
-use super::record::{BatchId, signed, unsigned};
+use super::record::{BatchId, places_after, signed, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::{
     AccountId, BatchName, Boot, Currency, Money, Now, Order, ProviderRef, RowNumber, Status, Tick,
@@ -116,12 +116,13 @@ impl Ledger {
         let others = |side: &str| {
             format!(
                 "SELECT phone FROM standings INDEXED BY standings_unsettled
-                 WHERE unsettled = 1 AND batch {side} ?3
+                 WHERE unsettled = 1 AND place {side}
                  AND account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)"
             )
         };
-        let sql = format!("{} UNION {}", others("<"), others(">"));
-        let values = params![account.kind.as_str(), account.tag(), except.map_or(0, |b| b.0)];
+        let sql = format!("{} UNION {}", others("<= ?3"), others("> ?4"));
+        let (first, last) = places_after(except.map_or(0, |batch| batch.0), None);
+        let values = params![account.kind.as_str(), account.tag(), first, last];
         self.list(&sql, values, |row| row.get(0))
     }
 
@@ -137,7 +138,7 @@ impl Ledger {
         except: Option<BatchId>,
     ) -> Result<Option<Repeat>, LedgerError> {
         let sql = "SELECT b.name, s.row, s.phase, s.changed_at FROM standings s INDEXED BY standings_phone
-                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+                   CROSS JOIN rows r ON r.place = s.place
                    CROSS JOIN batches b ON b.id = s.batch
                    WHERE s.phone = ?1 AND r.goods = ?2 AND r.amount IS ?3 AND s.batch <> ?4
                    AND s.changed_at >= ?5
@@ -210,7 +211,7 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn batches_holding(&self, order: &Order) -> Result<Vec<BatchId>, LedgerError> {
         let sql = "SELECT DISTINCT s.batch FROM standings s INDEXED BY standings_phone
-                   CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+                   CROSS JOIN rows r ON r.place = s.place
                    WHERE s.phone = ?1 AND r.goods = ?2 AND r.amount IS ?3";
         let values = params![order.phone.digits(), order.goods.canonical(), amount_text(order)];
         self.list(sql, values, |row| Ok(BatchId(row.get(0)?)))

@@ -151,12 +151,14 @@ impl Ledger {
 
     fn set_wal(&self) -> Result<(), LedgerError> {
         let mode: String = self.sql(|conn| {
+            // Of a new file only. Half as many pages to read and write as with SQLite's own.
+            conn.pragma_update(None, "page_size", 8192)?;
             let mode = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
             // A log that one large admission blew up is cut to 64 MiB after it was taken over.
             conn.query_row("PRAGMA journal_size_limit = 67108864", [], |_| Ok(()))?;
-            // Taken over every 32 MiB of 4 KiB pages, not every four: a page that many commits changed is
-            // written once. Every commit is durable in the log all the same.
-            conn.query_row("PRAGMA wal_autocheckpoint = 8192", [], |_| Ok(()))?;
+            // Taken over every 32 MiB, not every eight: a page that many commits changed is written once. Every
+            // commit is durable in the log all the same.
+            conn.query_row("PRAGMA wal_autocheckpoint = 4096", [], |_| Ok(()))?;
             Ok(mode)
         })?;
         if mode == "wal" {

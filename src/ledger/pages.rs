@@ -3,8 +3,8 @@
 
 use rusqlite::params;
 
-use super::read::{after_row, raw_row, rows_by};
-use super::record::{BatchId, signed, unsigned};
+use super::read::rows_by;
+use super::record::{BatchId, places_after, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, RowNumber, WallTime};
 use crate::lifecycle::StoredRow;
@@ -12,8 +12,7 @@ use crate::lifecycle::StoredRow;
 const COUNT_READY: &str =
     "SELECT count(*) FROM standings INDEXED BY standings_ready WHERE batch = ?1 AND phase = 'ready'";
 
-const COUNT_OPEN: &str =
-    "SELECT count(*) FROM standings INDEXED BY standings_unsettled WHERE batch = ?1 AND unsettled = 1";
+const COUNT_OPEN: &str = "SELECT count(*) FROM standings INDEXED BY standings_unsettled WHERE place > ?1 AND place <= ?2 AND unsettled = 1";
 
 const READY: &str = "standings_ready";
 
@@ -23,23 +22,22 @@ const READY_ROWS: &str = "WHERE s.batch = ?1 AND s.phase = 'ready'";
 
 const READY_PAGE: &str =
     "WHERE s.batch = ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
-     AND s.phase = 'ready' AND s.row > ?4 ORDER BY s.row LIMIT ?5";
+     AND s.phase = 'ready' AND s.place > ?4 ORDER BY s.place LIMIT ?5";
 
-const OPEN_PAGE: &str = "WHERE s.unsettled = 1 AND (s.batch, s.row) > (?1, ?2) AND s.batch <= ?3
-     ORDER BY s.batch, s.row LIMIT ?4";
+const OPEN_PAGE: &str = "WHERE s.unsettled = 1 AND s.place > ?1 AND s.place <= ?2 ORDER BY s.place LIMIT ?3";
 
-const OPEN_PAGE_OF: &str = "WHERE s.batch = ?1 AND s.unsettled = 1 AND s.row > ?4
-     AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY s.row LIMIT ?5";
+const OPEN_PAGE_OF: &str = "WHERE s.place > ?4 AND s.place <= ?1 AND s.unsettled = 1
+     AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY s.place LIMIT ?5";
 
 /// A row changes no earlier than it succeeds.
 const SUCCEEDED_PAGE: &str =
-    "WHERE s.batch = ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+    "WHERE s.place > ?5 AND s.place <= ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
      AND s.phase = 'succeeded' AND s.changed_at >= ?4
      AND json_extract(coalesce(e.state, r.admitted_state), '$.final_at') >= ?4
-     AND s.row > ?5 ORDER BY s.row LIMIT ?6";
+     ORDER BY s.place LIMIT ?6";
 
-const UNSETTLED_PAGE_OF: &str = "WHERE s.batch = ?1 AND s.unsettled IS NOT NULL AND s.row > ?4
-     AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY s.row LIMIT ?5";
+const UNSETTLED_PAGE_OF: &str = "WHERE s.place > ?4 AND s.place <= ?1 AND s.unsettled IS NOT NULL
+     AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3) ORDER BY s.place LIMIT ?5";
 
 impl Ledger {
     /// How many rows of a batch are still to be sent. Reads an index of them alone.
@@ -55,7 +53,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn open_rows(&self, batch: BatchId) -> Result<u64, LedgerError> {
-        self.sql(|conn| conn.query_row(COUNT_OPEN, [batch.0], |row| row.get(0))).map(unsigned)
+        self.sql(|conn| conn.query_row(COUNT_OPEN, places_after(batch.0, None), |row| row.get(0)))
+            .map(unsigned)
     }
 
     /// Up to `limit` rows that may be sent through this account, after `after`, in row order. A row belongs
@@ -71,7 +70,8 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(READY, READY_PAGE, params![batch.0, kind, tag, after_row(after), limit])
+        let (first, _) = places_after(batch.0, after);
+        self.rows(READY, READY_PAGE, params![batch.0, kind, tag, first, limit])
     }
 
     /// Up to `limit` rows under way (sending, pending, unknown, asking) of one batch or of all, after `after`,
@@ -86,12 +86,13 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<(BatchId, StoredRow)>, LedgerError> {
         let sql = format!("{} {OPEN_PAGE}", rows_by(UNSETTLED));
-        let first = batch.map_or((-1, -1), |batch| (batch.0, -1));
-        let start = after.map_or(first, |(batch, row)| first.max((batch.0, signed(row.0))));
-        let last = batch.map_or(i64::MAX, |batch| batch.0);
-        let values = params![start.0, start.1, last, limit];
-        let found = self.list(&sql, values, |row| Ok((BatchId(row.get(6)?), raw_row(row)?)))?;
-        found.into_iter().map(|(batch, raw)| Ok((batch, raw.decode(&self.path)?))).collect()
+        let (first, last) = batch.map_or((-1, i64::MAX), |batch| places_after(batch.0, None));
+        let first = after.map_or(first, |(batch, row)| first.max(places_after(batch.0, Some(row)).0));
+        let values = params![first, last, limit];
+        self.listed(&sql, values, |row, columns| {
+            let batch = row.get(6).map_err(|e| LedgerError::of_sqlite(&self.path, &e))?;
+            Ok((BatchId(batch), columns.decode(&self.path)?))
+        })
     }
 
     /// Up to `limit` rows of this account under way, after `after`, in row order.
@@ -106,7 +107,8 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(UNSETTLED, OPEN_PAGE_OF, params![batch.0, kind, tag, after_row(after), limit])
+        let (first, last) = places_after(batch.0, after);
+        self.rows(UNSETTLED, OPEN_PAGE_OF, params![last, kind, tag, first, limit])
     }
 
     /// As [`Ledger::open_page_of`], with the rows that count as never received: the one verdict that gives way
@@ -122,7 +124,8 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows(UNSETTLED, UNSETTLED_PAGE_OF, params![batch.0, kind, tag, after_row(after), limit])
+        let (first, last) = places_after(batch.0, after);
+        self.rows(UNSETTLED, UNSETTLED_PAGE_OF, params![last, kind, tag, first, limit])
     }
 
     /// Up to `limit` rows of this account that succeeded at `since` or later, after `after`, in row order.
@@ -138,7 +141,8 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows("", SUCCEEDED_PAGE, params![batch.0, kind, tag, since.0, after_row(after), limit])
+        let (first, last) = places_after(batch.0, after);
+        self.rows("", SUCCEEDED_PAGE, params![last, kind, tag, since.0, first, limit])
     }
 
     /// Whether any row of a batch succeeded at `since` or later.
@@ -146,12 +150,12 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn succeeded_since(&self, batch: BatchId, since: WallTime) -> Result<bool, LedgerError> {
-        let sql =
-            "SELECT EXISTS(SELECT 1 FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+        let sql = "SELECT EXISTS(SELECT 1 FROM standings s CROSS JOIN rows r ON r.place = s.place
                    LEFT JOIN events e ON e.seq = s.last
-                   WHERE s.batch = ?1 AND s.phase = 'succeeded' AND s.changed_at >= ?2
-                   AND json_extract(coalesce(e.state, r.admitted_state), '$.final_at') >= ?2)";
-        self.sql(|conn| conn.query_row(sql, params![batch.0, since.0], |row| row.get(0)))
+                   WHERE s.place > ?1 AND s.place <= ?2 AND s.phase = 'succeeded' AND s.changed_at >= ?3
+                   AND json_extract(coalesce(e.state, r.admitted_state), '$.final_at') >= ?3)";
+        let (first, last) = places_after(batch.0, None);
+        self.sql(|conn| conn.query_row(sql, params![first, last, since.0], |row| row.get(0)))
     }
 
     /// Hands over every row of a batch that is still to be sent, those of one account after the other, as they
@@ -164,7 +168,7 @@ impl Ledger {
         batch: BatchId,
         mut each: impl FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_of(batch, &format!("{} {READY_ROWS}", rows_by(READY)), &mut each)
+        self.each_of([batch.0], &format!("{} {READY_ROWS}", rows_by(READY)), &mut each)
     }
 }
 

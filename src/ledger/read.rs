@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Params, Row, Statement, params};
 
-use super::record::{BatchId, path_of, signed, unsigned};
+use super::record::{BatchId, path_of, place_of, places_after, unsigned};
 use super::states::STATE;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, BatchName, RowNumber, TransactionId, WallTime};
@@ -60,7 +60,7 @@ const BATCH: &str =
 pub(super) fn rows_by(index: &str) -> String {
     let indexed = if index.is_empty() { "" } else { "INDEXED BY " };
     format!(
-        "{} FROM standings s {indexed}{index} CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+        "{} FROM standings s {indexed}{index} CROSS JOIN rows r ON r.place = s.place
          LEFT JOIN events e ON e.seq = s.last",
         columns("")
     )
@@ -70,8 +70,8 @@ pub(super) fn rows_by(index: &str) -> String {
 /// and the narrow one looked into.
 pub(super) fn all_rows(more: &str) -> String {
     format!(
-        "{} FROM rows r CROSS JOIN standings s ON s.batch = r.batch AND s.row = r.row
-         LEFT JOIN events e ON e.seq = s.last WHERE r.batch = ?1 ORDER BY r.row",
+        "{} FROM rows r CROSS JOIN standings s ON s.place = r.place
+         LEFT JOIN events e ON e.seq = s.last WHERE r.place > ?1 AND r.place <= ?2 ORDER BY r.place",
         columns(more)
     )
 }
@@ -145,8 +145,9 @@ impl Ledger {
         after: Option<RowNumber>,
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let clause = "WHERE s.batch = ?1 AND s.row > ?2 ORDER BY s.row LIMIT ?3";
-        self.rows("", clause, params![batch.0, after_row(after), limit])
+        let clause = "WHERE s.place > ?1 AND s.place <= ?2 ORDER BY s.place LIMIT ?3";
+        let (first, last) = places_after(batch.0, after);
+        self.rows("", clause, params![first, last, limit])
     }
 
     /// Up to `limit` rows of this account among which a `retry` finds those that it may send again: ready ones, and
@@ -162,10 +163,11 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let clause =
-            "WHERE s.batch = ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
-                      AND s.phase IN ('ready', 'failed') AND s.row > ?4 ORDER BY s.row LIMIT ?5";
+            "WHERE s.place > ?4 AND s.place <= ?1 AND s.account = (SELECT id FROM accounts WHERE kind = ?2 AND tag = ?3)
+                      AND s.phase IN ('ready', 'failed') ORDER BY s.place LIMIT ?5";
         let (kind, tag) = (account.kind.as_str(), account.tag());
-        self.rows("", clause, params![batch.0, kind, tag, after_row(after), limit])
+        let (first, last) = places_after(batch.0, after);
+        self.rows("", clause, params![last, kind, tag, first, limit])
     }
 
     /// One row.
@@ -173,7 +175,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn row(&self, batch: BatchId, row: RowNumber) -> Result<Option<StoredRow>, LedgerError> {
-        let found = self.rows("", "WHERE s.batch = ?1 AND s.row = ?2", params![batch.0, signed(row.0)])?;
+        let found = self.rows("", "WHERE s.place = ?1", [place_of(batch.0, row)])?;
         Ok(found.into_iter().next())
     }
 
@@ -191,10 +193,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn history(&self, batch: BatchId, row: RowNumber) -> Result<Vec<(WallTime, Event)>, LedgerError> {
-        let last = "SELECT last FROM standings WHERE batch = ?1 AND row = ?2";
+        let last = "SELECT last FROM standings WHERE place = ?1";
         let mut events = Vec::new();
         self.snapshot(|ledger| {
-            for last in ledger.list(last, params![batch.0, signed(row.0)], |row| row.get(0))? {
+            for last in ledger.list(last, [place_of(batch.0, row)], |row| row.get(0))? {
                 ledger.each_past(last, |at, event| {
                     events.push((at, event));
                     Ok(())
@@ -214,18 +216,18 @@ impl Ledger {
         batch: BatchId,
         mut each: impl FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_of(batch, &all_rows(""), &mut each)
+        self.each_of(places_after(batch.0, None), &all_rows(""), &mut each)
     }
 
     pub(super) fn each_of<E: From<LedgerError>>(
         &self,
-        batch: BatchId,
+        values: impl Params,
         text: &str,
         each: &mut dyn FnMut(StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(text).map_err(sql)?;
-        let mut rows = ask.query([batch.0]).map_err(sql)?;
+        let mut rows = ask.query(values).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
             each(Columns::of(row).map_err(sql)?.decode(&self.path)?)?;
         }
@@ -244,7 +246,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let sql = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
         let mut ask = self.conn.prepare(&all_rows("")).map_err(sql)?;
-        let mut rows = ask.query([batch.0]).map_err(sql)?;
+        let mut rows = ask.query(places_after(batch.0, None)).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
             if each(&Columns::of(row).map_err(sql)?)?.is_break() {
                 break;
@@ -305,8 +307,24 @@ impl Ledger {
         clause: &str,
         values: impl Params,
     ) -> Result<Vec<StoredRow>, LedgerError> {
-        let found = self.list(&format!("{} {clause}", rows_by(index)), values, raw_row)?;
-        found.into_iter().map(|raw| raw.decode(&self.path)).collect()
+        self.listed(&format!("{} {clause}", rows_by(index)), values, |_, columns| columns.decode(&self.path))
+    }
+
+    /// All rows of a query that a limit bounds, in the columns of [`rows_by`], made of them where they stand.
+    pub(super) fn listed<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        mut make: impl FnMut(&Row<'_>, &Columns<'_>) -> Result<T, LedgerError>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let failed = |e: rusqlite::Error| LedgerError::of_sqlite(&self.path, &e);
+        let mut ask = self.conn.prepare_cached(sql).map_err(failed)?;
+        let mut rows = ask.query(values).map_err(failed)?;
+        let mut made = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            made.push(make(row, &Columns::of(row).map_err(failed)?)?);
+        }
+        Ok(made)
     }
 
     /// All answers of a query that a limit bounds.
@@ -322,10 +340,6 @@ impl Ledger {
         };
         self.sql(|conn: &Connection| conn.prepare_cached(sql).and_then(run))
     }
-}
-
-pub(super) fn after_row(after: Option<RowNumber>) -> i64 {
-    after.map_or(-1, |row| signed(row.0))
 }
 
 struct RawBatch {
@@ -368,36 +382,6 @@ impl RawBatch {
     }
 }
 
-/// A row as its columns are stored.
-pub(super) struct RawRow {
-    row: i64,
-    line: i64,
-    cells: Vec<u8>,
-    order: Option<String>,
-    notes: String,
-    state: String,
-}
-
-/// Reads the columns of [`rows_by`].
-pub(super) fn raw_row(row: &Row<'_>) -> rusqlite::Result<RawRow> {
-    Ok(RawRow {
-        row: row.get(0)?,
-        line: row.get(1)?,
-        cells: row.get(2)?,
-        order: row.get(3)?,
-        notes: row.get(4)?,
-        state: row.get(5)?,
-    })
-}
-
-impl RawRow {
-    pub(super) fn decode(&self, path: &Path) -> Result<StoredRow, LedgerError> {
-        let Self { row, line, cells, order, notes, state } = self;
-        let (row, line, order) = (*row, *line, order.as_deref());
-        Columns { row, line, cells, order, notes, state }.decode(path)
-    }
-}
-
 /// The columns of [`rows_by`], where they stand.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'r> {
@@ -410,7 +394,7 @@ pub(super) struct Columns<'r> {
 }
 
 impl<'r> Columns<'r> {
-    fn of(row: &'r Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn of(row: &'r Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             row: row.get(0)?,
             line: row.get(1)?,

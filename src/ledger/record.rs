@@ -117,6 +117,35 @@ impl RowBody {
     }
 }
 
+/// Rows of a batch at most.
+const ROWS_MAX: i64 = 0xFFFF_FFFF;
+
+/// No row's place.
+const NOWHERE: i64 = -1;
+
+/// The key of a row: its batch and its number in one. [`NOWHERE`] where a batch has no row of this number.
+pub(super) fn place_of(batch: i64, row: RowNumber) -> i64 {
+    match i64::try_from(row.0) {
+        Ok(row) if row <= ROWS_MAX => before(batch).saturating_add(row),
+        _ => NOWHERE,
+    }
+}
+
+/// The key that no row has, below those of all rows of a batch.
+fn before(batch: i64) -> i64 {
+    batch.saturating_mul(ROWS_MAX.saturating_add(1))
+}
+
+/// All rows of a batch behind one are behind the first key, up to the second.
+pub(super) fn places_after(batch: i64, after: Option<RowNumber>) -> (i64, i64) {
+    let last = before(batch).saturating_add(ROWS_MAX);
+    let first = after.map_or(before(batch), |row| match place_of(batch, row) {
+        NOWHERE => last,
+        place => place,
+    });
+    (first, last)
+}
+
 /// A path as text, whatever bytes it has: one that is no UTF-8 is hex after a NUL, which no path contains.
 pub(super) fn path_text(path: &Path) -> String {
     path.to_str().map_or_else(|| format!("\0{}", hex::encode(path.as_os_str().as_bytes())), str::to_owned)

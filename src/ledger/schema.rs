@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x4274_5570;
 
 /// The one schema this program reads and writes.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 /// Rows and events are facts: what was admitted and what happened is never changed. `standings` is a projection of
 /// them, narrow, because every event changes it: `last` is the last event of the row (its batch's admission, until
@@ -15,7 +15,7 @@ pub(super) const SCHEMA: i64 = 2;
 /// counts as never received, which gives way to an order that turns up. Cells are joined by NUL. `new_cells` and `new_order` are those of a
 /// corrected file. Every submit stands in `submits`, with its number as it was then. Ids that an intent names stand in
 /// it; `ids` finds them: those of all events up to `upto` that are in no part before, and as part 0 those of rows that
-/// were admitted with one.
+/// were admitted with one. A part without any holds an empty one, so that its events are not read again.
 const TABLES: &str = "
 CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
 INSERT INTO head VALUES(1, 0, zeroblob(32));
@@ -25,16 +25,15 @@ CREATE TABLE batches(
   header TEXT NOT NULL, dialect TEXT NOT NULL, results_path TEXT NOT NULL, sandbox INTEGER NOT NULL,
   created_at INTEGER NOT NULL, rows INTEGER NOT NULL, cancelled_at INTEGER, run_seq INTEGER) STRICT;
 CREATE TABLE rows(
-  batch INTEGER NOT NULL, row INTEGER NOT NULL, line INTEGER NOT NULL,
-  cells BLOB NOT NULL, admitted_order TEXT, admitted_state TEXT NOT NULL, notes TEXT NOT NULL,
-  new_cells BLOB, new_order TEXT, goods TEXT, amount TEXT,
-  PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
+  place INTEGER PRIMARY KEY, batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
+  line INTEGER NOT NULL, cells BLOB NOT NULL, admitted_order TEXT, admitted_state TEXT NOT NULL, notes TEXT NOT NULL,
+  new_cells BLOB, new_order TEXT, goods TEXT, amount TEXT) STRICT;
 CREATE TABLE standings(
-  batch INTEGER NOT NULL, row INTEGER NOT NULL, account INTEGER, phone TEXT, phase TEXT NOT NULL,
-  unsettled INTEGER, changed_at INTEGER NOT NULL, last INTEGER NOT NULL,
-  PRIMARY KEY(batch, row)) STRICT, WITHOUT ROWID;
-CREATE INDEX standings_ready ON standings(batch, account, row) WHERE phase = 'ready';
-CREATE INDEX standings_unsettled ON standings(batch, row, unsettled, account) WHERE unsettled IS NOT NULL;
+  place INTEGER PRIMARY KEY, batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
+  account INTEGER, phone TEXT, phase TEXT NOT NULL,
+  unsettled INTEGER, changed_at INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+CREATE INDEX standings_ready ON standings(batch, account) WHERE phase = 'ready';
+CREATE INDEX standings_unsettled ON standings(place, unsettled, account) WHERE unsettled IS NOT NULL;
 CREATE INDEX standings_phone ON standings(phone) WHERE phone IS NOT NULL;
 CREATE TABLE events(
   seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL, row INTEGER, prev INTEGER, at INTEGER NOT NULL,
@@ -52,7 +51,7 @@ CREATE TABLE hints(
   received_at INTEGER NOT NULL) STRICT;
 CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-CREATE TRIGGER rows_stay BEFORE UPDATE OF batch, row, line, cells, admitted_order, admitted_state, notes ON rows
+CREATE TRIGGER rows_stay BEFORE UPDATE OF place, line, cells, admitted_order, admitted_state, notes ON rows
   BEGIN SELECT RAISE(ABORT, 'what was admitted stays'); END;
 CREATE TRIGGER rows_last BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'what was admitted stays'); END;
 ";

@@ -1,14 +1,14 @@
 //! What an appender has to know of a batch and a row before it appends an event of theirs, kept from one
-//! transaction to the next as long as nobody else appended between them.
+//! transaction to the next: nobody else appends between them.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::LedgerError;
+use super::ids::{self, Named};
 use super::record::signed;
-use super::{LedgerError, ids};
-use crate::domain::{AccountId, BatchName, ProviderKind, RowNumber};
+use crate::domain::{AccountId, BatchName, HashMap, ProviderKind, RowNumber};
 use crate::lifecycle::Intent;
 
 /// Rows whose last event is remembered: more than can be under way.
@@ -28,15 +28,17 @@ pub(super) struct Known {
     batch: Option<Batch>,
     accounts: Vec<(i64, AccountId)>,
     /// The last events of rows that go on.
-    last: HashMap<(i64, i64), i64>,
+    last: HashMap<i64, i64>,
     /// Rows that are probably sent next: most intents come in the order of the rows.
-    next: HashMap<(i64, i64), Addressee>,
-    /// The row of the last intent.
-    sent: (i64, i64),
+    next: HashMap<i64, Addressee>,
+    /// The place of the last intent's row.
+    sent: i64,
     /// Whether any row was admitted with an id.
     admitted_ids: Option<bool>,
     /// The last event whose id is sorted in.
     pub(super) sorted: Option<i64>,
+    /// Ids that are not.
+    pub(super) named: Named,
 }
 
 /// A batch that is appended to.
@@ -56,12 +58,19 @@ pub(super) struct Addressee {
 }
 
 impl Known {
-    /// Forgets everything if the chain ends elsewhere. Nothing is known until [`Known::holds_at`] says so.
-    pub(super) fn begin(&mut self, head: i64) {
-        if self.head != head {
-            *self = Self::default();
+    /// Takes up what is known where the chain ends. Nothing is known until [`Known::holds_at`] says so.
+    ///
+    /// # Errors
+    /// [`LedgerError::Shared`] when it ends elsewhere than where it was left: only one may append at a time, and
+    /// rows that another moved on are not ours to move.
+    pub(super) fn begin(&mut self, path: &Path, head: i64) -> Result<(), LedgerError> {
+        let left_at = std::mem::take(&mut self.head);
+        if left_at == 0 {
+            *self = Self { named: Named::behind(head), ..Self::default() };
+        } else if left_at != head {
+            return Err(LedgerError::Shared { path: path.to_owned() });
         }
-        self.head = 0;
+        Ok(())
     }
 
     /// What was learned holds if the chain comes to end here.
@@ -153,47 +162,46 @@ impl Known {
         &mut self,
         conn: &Connection,
         path: &Path,
-        batch: i64,
-        row: i64,
+        place: i64,
     ) -> Result<Option<Addressee>, LedgerError> {
-        let in_order = self.sent.0 == batch && (1..=GAP_MAX).contains(&row.saturating_sub(self.sent.1));
-        self.sent = (batch, row);
-        if let Some(known) = self.next.remove(&(batch, row)) {
+        let in_order = (1..=GAP_MAX).contains(&place.saturating_sub(self.sent));
+        self.sent = place;
+        if let Some(known) = self.next.remove(&place) {
             return Ok(Some(known));
         }
         self.next.clear();
-        let end = row.saturating_add(if in_order { AHEAD } else { 0 });
+        let end = place.saturating_add(if in_order { AHEAD } else { 0 });
         let mut read = || {
-            let sql = "SELECT row, last, account, phone FROM standings
-                       WHERE batch = ?1 AND row BETWEEN ?2 AND ?3";
+            let sql = "SELECT place, last, account, phone FROM standings
+                       WHERE place BETWEEN ?1 AND ?2";
             let mut ask = conn.prepare_cached(sql)?;
-            let mut rows = ask.query([batch, row, end])?;
+            let mut rows = ask.query([place, end])?;
             while let Some(found) = rows.next()? {
-                let place = (batch, found.get(0)?);
+                let place = found.get(0)?;
                 let (last, account, phone) = (found.get(1)?, found.get(2)?, found.get(3)?);
                 self.next.insert(place, Addressee { last, account, phone });
             }
             Ok(())
         };
         read().map_err(|e: rusqlite::Error| LedgerError::of_sqlite(path, &e))?;
-        Ok(self.next.remove(&(batch, row)))
+        Ok(self.next.remove(&place))
     }
 
     /// The last event of a row, if it is known.
-    pub(super) fn last(&self, batch: i64, row: i64) -> Option<i64> {
-        self.last.get(&(batch, row)).copied()
+    pub(super) fn last(&self, place: i64) -> Option<i64> {
+        self.last.get(&place).copied()
     }
 
     /// The last event of a row is this one now; `more` are to be expected.
-    pub(super) fn moved(&mut self, batch: i64, row: i64, last: i64, more: bool) {
-        self.next.remove(&(batch, row));
+    pub(super) fn moved(&mut self, place: i64, last: i64, more: bool) {
+        self.next.remove(&place);
         if !more {
-            self.last.remove(&(batch, row));
+            self.last.remove(&place);
             return;
         }
         if self.last.len() >= ROWS_MAX {
             self.last.clear();
         }
-        self.last.insert((batch, row), last);
+        self.last.insert(place, last);
     }
 }

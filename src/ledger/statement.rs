@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::record::{BatchId, signed, unsigned};
+use super::record::{BatchId, place_of, places_after, signed, unsigned};
 use super::states::STATE;
 use super::{Ledger, LedgerError};
 use crate::domain::{AccountId, ProviderKind, RowNumber};
@@ -43,8 +43,8 @@ pub struct Owner {
 }
 
 const OWNER: &str = "SELECT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider'), a.tag
-     FROM standings s JOIN rows r ON r.batch = s.batch AND r.row = s.row JOIN accounts a ON a.id = s.account
-     WHERE s.batch = ?1 AND s.row = ?2";
+     FROM standings s JOIN rows r ON r.place = s.place JOIN accounts a ON a.id = s.account
+     WHERE s.place = ?1";
 
 fn refs() -> String {
     format!(
@@ -52,7 +52,7 @@ fn refs() -> String {
          batch, row, provider FROM (
            SELECT {STATE} AS state, s.batch, s.row,
              json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS provider
-           FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
+           FROM standings s CROSS JOIN rows r ON r.place = s.place
            LEFT JOIN events e ON e.seq = s.last
            WHERE s.account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2))"
     )
@@ -74,10 +74,10 @@ impl Ledger {
     pub fn providers_of(&self, batch: BatchId) -> Result<Vec<BatchProvider>, LedgerError> {
         let sql =
             "SELECT DISTINCT json_extract(coalesce(r.new_order, r.admitted_order), '$.provider') AS name,
-                   a.kind, a.tag FROM standings s CROSS JOIN rows r ON r.batch = s.batch AND r.row = s.row
-                   CROSS JOIN accounts a ON a.id = s.account WHERE s.batch = ?1 ORDER BY name";
+                   a.kind, a.tag FROM standings s CROSS JOIN rows r ON r.place = s.place
+                   CROSS JOIN accounts a ON a.id = s.account WHERE s.place > ?1 AND s.place <= ?2 ORDER BY name";
         let found: Vec<(String, String, String)> =
-            self.list(sql, [batch.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            self.list(sql, places_after(batch.0, None), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let provider = |(name, kind, tag): (String, String, String)| {
             let kind = ProviderKind::parse(&kind)
                 .ok_or_else(|| LedgerError::damaged(&self.path, "an account has an unknown kind"))?;
@@ -96,7 +96,7 @@ impl Ledger {
         };
         self.sql(|conn| {
             let mut ask = conn.prepare_cached(OWNER)?;
-            ask.query_row([batch, row], |found| {
+            ask.query_row([place_of(batch, RowNumber(unsigned(row)))], |found| {
                 Ok(Owner {
                     batch: BatchId(batch),
                     row: RowNumber(unsigned(row)),
@@ -287,9 +287,10 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<StoredRow>, LedgerError> {
         let clause = format!(
-            "WHERE s.batch = ?1 AND s.row > ?2 AND json_extract({STATE}, '$.id') IS NOT NULL ORDER BY s.row LIMIT ?3"
+            "WHERE s.place > ?1 AND s.place <= ?2 AND json_extract({STATE}, '$.id') IS NOT NULL ORDER BY s.place LIMIT ?3"
         );
-        self.rows("", &clause, params![batch.0, after.map_or(-1, |row| signed(row.0)), limit])
+        let places = places_after(batch.0, after);
+        self.rows("", &clause, params![places.0, places.1, limit])
     }
 }
 

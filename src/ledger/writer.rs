@@ -159,7 +159,7 @@ fn sort_ids(conn: &mut Connection, path: &Path, known: &mut Known, most: i64) ->
         None => last_sorted(conn).map_err(|e| LedgerError::of_sqlite(path, &e))?,
     };
     let many = known.head().saturating_sub(sorted) > most;
-    known.sorted = Some(if many { sort_in(conn, path)? } else { sorted });
+    known.sorted = Some(if many { sort_in(conn, path, &mut known.named)? } else { sorted });
     Ok(())
 }
 
@@ -357,7 +357,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_writer_remembers_is_forgotten_when_another_process_appends() {
+    fn a_writer_ends_when_another_process_appends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let batch = filled(&path);
@@ -370,6 +370,11 @@ pub(super) mod tests {
         let cancelled = Record { batch, batch_events: vec![(WallTime(3), gone)], entries: Vec::new() };
         Writer::start(&path).unwrap().append(cancelled).wait().unwrap();
         let refused = writer.append(intent(batch, 3)).wait().unwrap_err();
+        assert!(matches!(refused, LedgerError::Shared { .. }), "{refused}");
+        // Rows of other batches neither: it does not know any more what is true.
+        assert_eq!(writer.append(intent(batch, 4)).wait().unwrap_err(), refused);
+        drop(writer);
+        let refused = Writer::start(&path).unwrap().append(intent(batch, 3)).wait().unwrap_err();
         assert_eq!(refused, LedgerError::NotReady { row: RowNumber(3) });
     }
 

@@ -104,7 +104,7 @@ impl Client {
     pub async fn send(&self, request: &HttpRequest) -> Delivery {
         match &*self.way {
             Way::Direct(direct) => direct.send(request).await,
-            Way::Proxied(proxied) => proxied.send(request).await,
+            Way::Proxied(proxied) => Box::pin(proxied.send(request)).await,
         }
     }
 }

@@ -28,7 +28,7 @@ use tower_service::Service;
 
 use super::client::{AGENT, NetError, NetOptions};
 use super::{fault, reply};
-use crate::domain::{Delivery, HttpRequest, Method, NetFault};
+use crate::domain::{Delivery, HttpRequest, Method, NetFault, Secret};
 
 /// Connections kept for the next requests: more than any width asks for.
 const KEPT_MAX: usize = 1024;
@@ -46,6 +46,8 @@ pub(super) struct Direct {
     connect_timeout: Duration,
     idle: Duration,
     kept: Arc<Mutex<Resting>>,
+    /// The address of the last POST: most often that of the next one too. A GET has its order in its address.
+    posted: Mutex<Option<(Secret, Arc<Address>)>>,
 }
 
 /// Connections without a request.
@@ -58,10 +60,19 @@ struct Resting {
 }
 
 struct Kept {
-    origin: Origin,
+    address: Arc<Address>,
     link: Box<Link>,
     /// By [`clock`].
     since: Duration,
+}
+
+/// Where a request goes.
+struct Address {
+    /// As it was asked for.
+    target: Uri,
+    /// Path and query, as the request names them.
+    page: Uri,
+    origin: Origin,
 }
 
 /// Where connections lead.
@@ -87,34 +98,53 @@ impl Direct {
             connect_timeout,
             idle: options.idle,
             kept: Arc::default(),
+            posted: Mutex::default(),
         })
     }
 
     pub(super) async fn send(&self, request: &HttpRequest) -> Delivery {
-        let Some((target, origin, message)) = outgoing(request) else {
+        let outgoing = self.address(request).and_then(|address| Some((outgoing(request, &address)?, address)));
+        let Some((message, address)) = outgoing else {
             return Delivery::NotSent(NetFault::Connect);
         };
-        let exchange = self.exchange(target, origin, message, request.reply_bytes_max);
+        let mut message = Some(message);
+        let exchange = self.exchange(address, &mut message, request.reply_bytes_max);
         // Connecting has a shorter limit of its own: what passes this one may have been sent.
         let in_time = tokio::time::timeout(self.timeout, exchange).await;
         in_time.unwrap_or(Delivery::MaybeSent(NetFault::TimedOut))
     }
 
+    /// Where the request goes. None: its address is none.
+    fn address(&self, request: &HttpRequest) -> Option<Arc<Address>> {
+        let url = request.url.expose();
+        if request.method == Method::Get {
+            return Address::of(url).map(Arc::new);
+        }
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = posted.as_ref().filter(|(known, _)| known.expose() == url) {
+            return Some(Arc::clone(known));
+        }
+        let address = Arc::new(Address::of(url)?);
+        *posted = Some((request.url.clone(), Arc::clone(&address)));
+        Some(address)
+    }
+
+    /// Takes the message: it is sent at most once, whatever becomes of this.
     async fn exchange(
         &self,
-        target: Uri,
-        origin: Origin,
-        mut message: Outgoing,
+        address: Arc<Address>,
+        message: &mut Option<Outgoing>,
         bytes_max: usize,
     ) -> Delivery {
         loop {
-            let (mut link, kept) = match self.take(&origin) {
+            let (mut link, kept) = match self.take(&address.origin) {
                 Some(link) => {
                     // Lets the system tell first what came meanwhile: an end, or a stray reply.
                     tokio::task::yield_now().await;
                     (link, true)
                 }
-                None => match self.connect(&target, origin.secure).await {
+                // Seldom, and large: what waits for answers stays small.
+                None => match Box::pin(self.connect(&address)).await {
                     Ok(link) => (link, false),
                     Err(fault) => return Delivery::NotSent(fault),
                 },
@@ -125,27 +155,28 @@ impl Direct {
                 }
                 return Delivery::NotSent(NetFault::Connect);
             }
-            match link.send(message).await {
+            let Some(unsent) = message.take() else { return Delivery::MaybeSent(NetFault::Broken) };
+            match link.send(unsent).await {
                 Ok(head) => {
                     // Nobody but the time limit above ends this early.
                     let read = pin!(reply::read(head, bytes_max, |_| false));
                     let delivery = link.drive(read).await;
-                    self.keep(origin, link).await;
+                    self.keep(address, link).await;
                     return delivery;
                 }
                 // It closed first, and not a byte of the request was written.
-                Err(Some(unsent)) if kept => message = unsent,
+                Err(Some(unsent)) if kept => *message = Some(unsent),
                 Err(Some(_)) => return Delivery::NotSent(NetFault::Connect),
                 Err(None) => return Delivery::MaybeSent(NetFault::Broken),
             }
         }
     }
 
-    async fn connect(&self, target: &Uri, secure: bool) -> Result<Box<Link>, NetFault> {
+    async fn connect(&self, address: &Address) -> Result<Box<Link>, NetFault> {
         let mut connector = self.connector.clone();
         let connecting = async {
             poll_fn(|cx| connector.poll_ready(cx)).await?;
-            connector.call(target.clone()).await
+            connector.call(address.target.clone()).await
         };
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(Ok(stream)) => {
@@ -153,7 +184,7 @@ impl Direct {
                 let (sender, connection) = shaken;
                 Ok(Box::new(Link { sender, connection: Some(connection) }))
             }
-            Ok(Err(error)) if secure && fault::is_handshake(error.as_ref()) => Err(NetFault::Tls),
+            Ok(Err(error)) if address.origin.secure && fault::is_handshake(error.as_ref()) => Err(NetFault::Tls),
             Ok(Err(_)) | Err(_) => Err(NetFault::Connect),
         }
     }
@@ -165,18 +196,18 @@ impl Direct {
         }
         let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         resting.close_spent(self.idle);
-        let place = resting.kept.iter().rposition(|one| one.origin == *origin)?;
+        let place = resting.kept.iter().rposition(|one| one.address.origin == *origin)?;
         Some(resting.kept.remove(place).link)
     }
 
     /// Keeps a connection whose exchange came to its end.
-    async fn keep(&self, origin: Origin, mut link: Box<Link>) {
+    async fn keep(&self, address: Arc<Address>, mut link: Box<Link>) {
         if self.idle.is_zero() || !link.rests().await {
             return;
         }
         let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if resting.kept.len() < KEPT_MAX {
-            resting.kept.push(Kept { origin, link, since: clock() });
+            resting.kept.push(Kept { address, link, since: clock() });
         }
         if !resting.watched {
             resting.watched = true;
@@ -228,6 +259,10 @@ impl Link {
     /// Works on the connection until something that depends on it is there.
     async fn drive<F: Future>(&mut self, mut wanted: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
+            // The turn before may have brought it: the head of a reply most often brings its body.
+            if let Poll::Ready(there) = wanted.as_mut().poll(cx) {
+                return Poll::Ready(there);
+            }
             self.turn(cx);
             wanted.as_mut().poll(cx)
         })
@@ -255,10 +290,15 @@ impl Link {
     }
 
     /// Sends a request and waits for the head of the reply. An error gives back a request that was not begun.
-    async fn send(&mut self, message: Outgoing) -> Result<Response<Incoming>, Option<Outgoing>> {
-        let answer = pin!(self.sender.try_send_request(message));
-        let answered = self.drive(answer);
-        answered.await.map_err(|mut error: TrySendError<Outgoing>| error.take_message())
+    fn send(
+        &mut self,
+        message: Outgoing,
+    ) -> impl Future<Output = Result<Response<Incoming>, Option<Outgoing>>> {
+        let answer = self.sender.try_send_request(message);
+        async move {
+            let answered = self.drive(pin!(answer)).await;
+            answered.map_err(|mut error: TrySendError<Outgoing>| error.take_message())
+        }
     }
 }
 
@@ -275,22 +315,30 @@ fn tls(wanted: bool) -> Result<ClientConfig, NetError> {
     Ok(config)
 }
 
-/// The request as HTTP says it, and where it goes. None: its address is none.
-fn outgoing(request: &HttpRequest) -> Option<(Uri, Origin, Outgoing)> {
-    let target = Uri::try_from(request.url.expose()).ok()?;
-    let secure = match target.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTPS => true,
-        Some(scheme) if *scheme == Scheme::HTTP => false,
-        _ => return None,
-    };
-    let authority = target.authority()?.as_str();
-    if authority.contains('@') {
-        return None;
+impl Address {
+    /// Reads a URL. None: it is none that can be reached.
+    fn of(url: &str) -> Option<Self> {
+        let target = Uri::try_from(url).ok()?;
+        let secure = match target.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            _ => return None,
+        };
+        let authority = target.authority()?.as_str();
+        if authority.contains('@') {
+            return None;
+        }
+        let host = HeaderValue::try_from(authority).ok()?;
+        let mut parts = Parts::default();
+        parts.path_and_query =
+            Some(target.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let page = Uri::from_parts(parts).ok()?;
+        Some(Self { target, page, origin: Origin { secure, host } })
     }
-    let host = HeaderValue::try_from(authority).ok()?;
-    let mut parts = Parts::default();
-    parts.path_and_query =
-        Some(target.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+}
+
+/// The request as HTTP says it.
+fn outgoing(request: &HttpRequest, address: &Address) -> Option<Outgoing> {
     let (method, content) = match request.method {
         Method::Get => (hyper::Method::GET, None),
         Method::Post => (hyper::Method::POST, request.body.as_ref()),
@@ -298,16 +346,15 @@ fn outgoing(request: &HttpRequest) -> Option<(Uri, Origin, Outgoing)> {
     let mut body = Bytes::new();
     let mut message = Request::builder()
         .method(method)
-        .uri(Uri::from_parts(parts).ok()?)
-        .header(HOST, host.clone())
+        .uri(address.page.clone())
+        .header(HOST, address.origin.host.clone())
         .header(ACCEPT, HeaderValue::from_static("*/*"))
         .header(USER_AGENT, HeaderValue::from_static(AGENT));
     if let Some((content_type, text)) = content {
         message = message.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
         body = Bytes::copy_from_slice(text.expose().as_bytes());
     }
-    let message = message.body(Full::new(body)).ok()?;
-    Some((target, Origin { secure, host }, message))
+    message.body(Full::new(body)).ok()
 }
 
 /// A clock that goes on while the machine sleeps, where there is one: what stood open over a night is not young.

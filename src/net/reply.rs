@@ -22,39 +22,42 @@ enum Ending {
 
 /// Reads the body. A body that breaks off is a reply that is not intact; one that does not end in time, by the
 /// error's own word, is [`NetFault::TimedOut`].
-pub(super) async fn read<B>(
+pub(super) fn read<B>(
     reply: Response<B>,
     bytes_max: usize,
     timed_out: impl Fn(&B::Error) -> bool,
-) -> Delivery
+) -> impl Future<Output = Delivery>
 where
     B: Body<Data = Bytes>,
 {
     let status = reply.status().as_u16();
     let ending = ending(reply.headers());
-    let mut coming = pin!(reply.into_body());
-    let mut body = Vec::new();
-    let ended = loop {
-        match poll_fn(|cx| coming.as_mut().poll_frame(cx)).await {
-            Some(Ok(frame)) => {
-                let Some(chunk) = frame.data_ref() else { continue };
-                let room = bytes_max.saturating_sub(body.len());
-                body.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
-                if chunk.len() > room {
-                    break false;
+    let coming = reply.into_body();
+    async move {
+        let mut coming = pin!(coming);
+        let mut body = Vec::new();
+        let ended = loop {
+            match poll_fn(|cx| coming.as_mut().poll_frame(cx)).await {
+                Some(Ok(frame)) => {
+                    let Some(chunk) = frame.data_ref() else { continue };
+                    let room = bytes_max.saturating_sub(body.len());
+                    body.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+                    if chunk.len() > room {
+                        break false;
+                    }
                 }
+                None => break true,
+                Some(Err(error)) if timed_out(&error) => return Delivery::MaybeSent(NetFault::TimedOut),
+                Some(Err(_)) => break false,
             }
-            None => break true,
-            Some(Err(error)) if timed_out(&error) => return Delivery::MaybeSent(NetFault::TimedOut),
-            Some(Err(_)) => break false,
-        }
-    };
-    let whole = match ending {
-        Ending::Length(length) => u64::try_from(body.len()) == Ok(length),
-        Ending::Chunked => true,
-        Ending::Unsure => false,
-    };
-    Delivery::Replied(Reply { status, intact: ended && whole, body })
+        };
+        let whole = match ending {
+            Ending::Length(length) => u64::try_from(body.len()) == Ok(length),
+            Ending::Chunked => true,
+            Ending::Unsure => false,
+        };
+        Delivery::Replied(Reply { status, intact: ended && whole, body })
+    }
 }
 
 /// How the body ends, by the head. Both a length and chunks, or two lengths, are not believed.

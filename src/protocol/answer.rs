@@ -36,8 +36,8 @@ pub(super) struct Silence {
 /// Sorts a reply by its status: a body to read, or what the status alone means (`providers.md` C0).
 pub(super) fn hear(reply: &Reply, reply_bytes_max: usize) -> Result<Heard<'_>, Silence> {
     let status = reply.status;
-    let words = format!("HTTP {status}");
-    let halt = |reason, message: String| Some(Halt { operator: None, reason, code: words.clone(), message });
+    let words = || format!("HTTP {status}");
+    let halt = |reason, message: String| Some(Halt { operator: None, reason, code: words(), message });
     let halt = match status {
         // 206 is a part of something by its own account.
         200..=205 | 207..=299 => {
@@ -67,7 +67,7 @@ pub(super) fn hear(reply: &Reply, reply_bytes_max: usize) -> Result<Heard<'_>, S
         ),
         _ => None,
     };
-    Err(Silence { words, halt, slow_down: status == 429 })
+    Err(Silence { words: words(), halt, slow_down: status == 429 })
 }
 
 impl Silence {

@@ -100,6 +100,11 @@ fn is_plain(raw: &str) -> bool {
     raw.starts_with('"') && !raw.contains('\\')
 }
 
+/// Whether a value is a number that any reader can hold.
+fn is_small(raw: &str) -> bool {
+    raw.len() <= 18 && raw.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
@@ -112,8 +117,8 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 let mut fields = Vec::with_capacity(8);
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     let raw = value.get();
-                    // A text without escapes is checked by now, whatever it says.
-                    if !is_plain(raw) {
+                    // A text without escapes is checked by now, whatever it says; so are a few digits.
+                    if !is_plain(raw) && !is_small(raw) {
                         serde_json::from_str::<Strict>(raw).map_err(A::Error::custom)?;
                     }
                     fields.push((key, raw));

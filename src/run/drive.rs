@@ -2,12 +2,16 @@
 //! input.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use futures_util::future::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::task::coop::unconstrained;
 
 use super::{Clock, Signals, crash_at};
-use crate::domain::{Delivery, NetFault, Now, RowNumber, Tick, TransactionId};
+use crate::domain::{Delivery, HttpRequest, NetFault, Now, RowNumber, Tick, TransactionId};
 use crate::engine::{CallEnd, CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
 use crate::ledger::{BatchEvent, BatchId, Commit, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
@@ -128,27 +132,14 @@ struct Arrived {
     sent: Tick,
 }
 
-/// A request under way: however its task ends, the engine is told, or it would wait for ever.
-struct Answering {
-    sender: UnboundedSender<Arrived>,
-    call: CallId,
-    sent: Tick,
-    told: bool,
-}
+/// Requests under way, worked on by whoever waits for the next to end.
+type Calls = FuturesUnordered<Pin<Box<dyn Future<Output = Arrived>>>>;
 
-impl Answering {
-    fn tell(&mut self, delivery: Delivery) {
-        self.told = true;
-        let _ = self.sender.send(Arrived { call: self.call, delivery, sent: self.sent });
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        if !self.told {
-            self.tell(Delivery::MaybeSent(NetFault::Broken));
-        }
-    }
+/// Carries out one request. Whatever happens to it, the engine is told, or it would wait for ever.
+async fn carry_out(client: Client, request: HttpRequest, call: CallId, sent: Tick) -> Arrived {
+    let delivery = AssertUnwindSafe(client.send(&request)).catch_unwind().await;
+    let delivery = delivery.unwrap_or(Delivery::MaybeSent(NetFault::Broken));
+    Arrived { call, delivery, sent }
 }
 
 /// A record that is durable, with the receipts of its intents.
@@ -181,18 +172,18 @@ impl Drive<'_> {
     /// # Errors
     /// [`RunError`]: the ledger or the program failed; nothing was submitted after that.
     pub async fn go(mut self) -> Result<(Engine, Ended), RunError> {
-        let (sender, mut receiver) = unbounded_channel();
+        let mut calls = Calls::new();
         let mut commits = Commits::default();
         let mut watch = Watch::start(self.clock.now());
         loop {
-            self.obey(&sender, &mut commits)?;
+            self.obey(&calls, &mut commits)?;
             let over = self.engine.is_over();
             watch.tell(&mut self, over);
             if over && commits.0.is_empty() {
                 let ended = if self.signals.seen() > 0 { Ended::Drained } else { Ended::Over };
                 return Ok((self.engine, ended));
             }
-            if self.turn(&mut receiver, &mut commits, &watch).await? {
+            if self.turn(&mut calls, &mut commits, &watch).await? {
                 return Ok((self.engine, Ended::Left));
             }
             self.take_hints(&mut watch)?;
@@ -200,12 +191,13 @@ impl Drive<'_> {
     }
 
     /// Does what the engine wants done.
-    fn obey(&mut self, sender: &UnboundedSender<Arrived>, commits: &mut Commits) -> Result<(), RunError> {
+    fn obey(&mut self, calls: &Calls, commits: &mut Commits) -> Result<(), RunError> {
+        let mut now = self.clock.now();
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
                     crash_before(&entries);
-                    self.observer.recorded(&entries, self.clock.now());
+                    self.observer.recorded(&entries, now);
                     let record_of = Record { batch: self.batch, batch_events: vec![], entries };
                     commits.0.push_back((Some(record), self.writer.append(record_of)));
                 }
@@ -213,16 +205,14 @@ impl Drive<'_> {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let sent = self.clock.now().tick;
-                    let mut answer = Answering { sender: sender.clone(), call, sent, told: false };
-                    tokio::spawn(async move {
-                        let delivery = client.send(&request).await;
-                        answer.tell(delivery);
-                    });
+                    let sent = now.tick;
+                    // They share this task: what one of them does must not put off the others.
+                    calls.push(Box::pin(unconstrained(carry_out(client, request, call, sent))));
                 }
                 Command::NeedRows { lane, open, after, limit } => {
                     let (rows, more) = self.rows.page(lane, open, after, limit)?;
-                    self.engine.handle(Input::Rows { lane, open, rows, more }, self.clock.now());
+                    now = self.clock.now();
+                    self.engine.handle(Input::Rows { lane, open, rows, more }, now);
                 }
                 Command::Notice(notice) => self.note(notice, commits)?,
             }
@@ -253,7 +243,7 @@ impl Drive<'_> {
     /// second signal came.
     async fn turn(
         &mut self,
-        receiver: &mut UnboundedReceiver<Arrived>,
+        calls: &mut Calls,
         commits: &mut Commits,
         watch: &Watch,
     ) -> Result<bool, RunError> {
@@ -270,13 +260,13 @@ impl Drive<'_> {
                 inputs.push(Input::Drain);
             }
             committed = commits.next() => inputs.extend(durable(committed?)),
-            Some(one) = receiver.recv() => arrived.push(one),
+            Some(one) = calls.next() => arrived.push(one),
             () = self.clock.wait_until(wake) => inputs.push(Input::Tick),
         }
         while let Some(committed) = commits.ready()? {
             inputs.extend(durable(committed));
         }
-        while let Ok(one) = receiver.try_recv() {
+        while let Some(Some(one)) = calls.next().now_or_never() {
             arrived.push(one);
         }
         let mut sent = Vec::with_capacity(arrived.len());

@@ -73,17 +73,22 @@ fn a_ledger_of_a_later_program_is_left_as_it_is() {
 #[test]
 fn a_ledger_of_an_earlier_program_is_left_as_it_is() {
     let fixture = Fixture::new();
-    raw(&fixture.path).pragma_update(None, "user_version", 1).unwrap();
-    raw(&fixture.path).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    let before = fs::read(&fixture.path).unwrap();
-    for refused in [Ledger::open(&fixture.path), Ledger::open_read(&fixture.path)] {
-        let error = refused.unwrap_err();
-        assert!(matches!(error, LedgerError::Older { found: 1, known: 2, .. }), "{error}");
-        let told = error.to_string();
-        assert!(told.contains("finish its batches with the program that wrote it"), "{told}");
-        assert!(told.contains("schema 1") && told.contains("ledger.db"), "{told}");
+    for schema in [1, 2] {
+        raw(&fixture.path).pragma_update(None, "user_version", schema).unwrap();
+        raw(&fixture.path).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let before = fs::read(&fixture.path).unwrap();
+        for refused in [Ledger::open(&fixture.path), Ledger::open_read(&fixture.path)] {
+            let error = refused.unwrap_err();
+            assert!(
+                matches!(error, LedgerError::Older { found, known: 3, .. } if found == schema),
+                "{error}"
+            );
+            let told = error.to_string();
+            assert!(told.contains("finish its batches with the program that wrote it"), "{told}");
+            assert!(told.contains(&format!("schema {schema}")) && told.contains("ledger.db"), "{told}");
+        }
+        assert_eq!(fs::read(&fixture.path).unwrap(), before);
     }
-    assert_eq!(fs::read(&fixture.path).unwrap(), before);
 }
 
 #[test]

@@ -3,4 +3,4 @@
 
 use foldhash::fast::RandomState;
 
-pub(super) type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
