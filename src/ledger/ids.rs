@@ -18,7 +18,7 @@ pub(super) const UNSORTED_MAX: i64 = 50_000;
 pub(super) const ADMITTED: i64 = 0;
 
 /// Stands in a part that would be empty, so that it is there: no order has this id.
-const NO_ID: (String, Place) = (String::new(), (0, 0));
+pub(super) const NO_ID: (String, Place) = (String::new(), (0, 0));
 
 /// How the body of an intent begins.
 pub(super) const INTENT: &str = "{\"intent\":";

@@ -103,7 +103,8 @@ impl Direct {
     }
 
     pub(super) async fn send(&self, request: &HttpRequest) -> Delivery {
-        let outgoing = self.address(request).and_then(|address| Some((outgoing(request, &address)?, address)));
+        let outgoing =
+            self.address(request).and_then(|address| Some((outgoing(request, &address)?, address)));
         let Some((message, address)) = outgoing else {
             return Delivery::NotSent(NetFault::Connect);
         };
@@ -184,7 +185,9 @@ impl Direct {
                 let (sender, connection) = shaken;
                 Ok(Box::new(Link { sender, connection: Some(connection) }))
             }
-            Ok(Err(error)) if address.origin.secure && fault::is_handshake(error.as_ref()) => Err(NetFault::Tls),
+            Ok(Err(error)) if address.origin.secure && fault::is_handshake(error.as_ref()) => {
+                Err(NetFault::Tls)
+            }
             Ok(Err(_)) | Err(_) => Err(NetFault::Connect),
         }
     }

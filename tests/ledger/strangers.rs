@@ -18,14 +18,14 @@ fn a_state_beside_the_admission_is_found() {
 
 #[test]
 fn a_standing_without_a_row_is_found() {
-    let standing = |batch: &str, row: i64| {
+    let standing = |batch: i64, row: i64| {
         format!(
-            "INSERT INTO standings SELECT {batch}, {row}, account, phone, 'ready', NULL, changed_at, 1 FROM standings
+            "INSERT INTO standings SELECT ({batch} << 32) + {row}, account, phone, 'ready', NULL, changed_at, 1 FROM standings
              WHERE row = 3"
         )
     };
-    assert_eq!(row(&verify_after(&standing("batch", 99))), Some(99));
-    let nowhere = verify_after(&standing("77", 1)).differences;
+    assert_eq!(row(&verify_after(&standing(1, 99))), Some(99));
+    let nowhere = verify_after(&standing(77, 1)).differences;
     assert_eq!(nowhere, [Difference::NoBatch { batch: 77, what: "standings" }]);
 }
 

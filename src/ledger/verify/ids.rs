@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 
 use crate::ledger::LedgerError;
-use crate::ledger::ids::{ADMITTED, Place, UNSORTED_MAX, parts_after};
+use crate::ledger::ids::{ADMITTED, NO_ID, Place, UNSORTED_MAX, parts_after};
 
 /// Ids of one part that are held in memory; a part that has more was not sorted in by this program.
 const NAMED_MAX: i64 = 8 * UNSORTED_MAX;
@@ -67,7 +67,8 @@ impl<'c> SortedIds<'c> {
         while let Some(id) = ids.next().map_err(sql)? {
             let name: String = id.get(0).map_err(sql)?;
             let place = (id.get(1).map_err(sql)?, id.get(2).map_err(sql)?);
-            same &= self.named.remove(&name) == Some(place);
+            // A part that would be empty holds one that is nobody's.
+            same &= (&name, place) == (&NO_ID.0, NO_ID.1) || self.named.remove(&name) == Some(place);
         }
         same &= self.named.is_empty();
         self.named.clear();

@@ -7,7 +7,9 @@ mod ids;
 mod rebuilt;
 mod rows;
 
-use super::record::{BatchId, unsigned};
+use rusqlite::OptionalExtension;
+
+use super::record::{BatchId, places_after, unsigned};
 use super::{Ledger, LedgerError};
 use crate::domain::RowNumber;
 
@@ -157,8 +159,11 @@ impl Ledger {
         let known = self.list("SELECT id FROM batches", [], |row| row.get::<_, i64>(0))?;
         let led_to = [
             ("events", walked.batches.iter().copied().collect()),
-            ("rows", self.batches_in("SELECT min(batch) FROM rows WHERE batch > ?1")?),
-            ("standings", self.batches_in("SELECT min(batch) FROM standings WHERE batch > ?1")?),
+            ("rows", self.batches_in("SELECT batch FROM rows WHERE place > ?1 ORDER BY place LIMIT 1")?),
+            (
+                "standings",
+                self.batches_in("SELECT batch FROM standings WHERE place > ?1 ORDER BY place LIMIT 1")?,
+            ),
         ];
         for (what, batches) in led_to {
             for batch in batches.into_iter().filter(|batch| !known.contains(batch)) {
@@ -181,14 +186,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// The batches that a table knows, by a statement that gives the next one.
+    /// The batches that a table knows, by a statement that gives the next one behind a place.
     fn batches_in(&self, next: &str) -> Result<Vec<i64>, LedgerError> {
         self.sql(|conn| {
             let mut ask = conn.prepare(next)?;
             let (mut batches, mut last) = (Vec::new(), i64::MIN);
-            while let Some(batch) = ask.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
+            while let Some(batch) = ask.query_row([last], |row| row.get(0)).optional()? {
                 batches.push(batch);
-                last = batch;
+                last = places_after(batch, None).1;
             }
             Ok(batches)
         })

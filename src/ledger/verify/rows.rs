@@ -9,25 +9,25 @@ use super::{Difference, VerifyReport};
 use crate::domain::{RowNumber, WallTime};
 use crate::ledger::chain::AdmissionDigest;
 use crate::ledger::histories::PAST;
-use crate::ledger::record::{BatchId, unsigned};
+use crate::ledger::record::{BatchId, places_after, unsigned};
 use crate::ledger::{Ledger, LedgerError};
 use crate::lifecycle::{Intent, TopUp};
 
 const ROWS: &str = "SELECT r.row, r.line, r.cells, r.admitted_order, r.admitted_state, r.notes, r.new_cells,
      r.new_order, a.kind, a.tag, s.phone, r.goods, r.amount, s.phase, s.unsettled, s.changed_at, s.last
-     FROM rows r LEFT JOIN standings s ON s.batch = r.batch AND s.row = r.row
-     LEFT JOIN accounts a ON a.id = s.account WHERE r.batch = ?1 ORDER BY r.row";
+     FROM rows r LEFT JOIN standings s ON s.place = r.place
+     LEFT JOIN accounts a ON a.id = s.account WHERE r.place > ?1 AND r.place <= ?2 ORDER BY r.place";
 
 /// Events that no row's standing leads to: those of rows that were never admitted, and those after the last that a
 /// standing names.
-const STRAYS: &str = "SELECT e.seq, e.row, r.row IS NULL FROM events e
-     LEFT JOIN rows r ON r.batch = e.batch AND r.row = e.row
-     LEFT JOIN standings s ON s.batch = e.batch AND s.row = e.row
+const STRAYS: &str = "SELECT e.seq, e.row, r.place IS NULL FROM events e
+     LEFT JOIN rows r ON r.place = (e.batch << 32) + e.row
+     LEFT JOIN standings s ON s.place = (e.batch << 32) + e.row
      WHERE e.batch = ?1 AND e.row IS NOT NULL AND e.seq > coalesce(s.last, 0) LIMIT 100";
 
 /// Rows of a batch that stand somewhere and are not there.
-const STRANGERS: &str = "SELECT s.row FROM standings s WHERE s.batch = ?1
-     AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.batch = s.batch AND r.row = s.row) LIMIT 100";
+const STRANGERS: &str = "SELECT s.row FROM standings s WHERE s.place > ?1 AND s.place <= ?2
+     AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.place = s.place) LIMIT 100";
 
 /// What was found of a row that is as it was written.
 struct Found {
@@ -51,7 +51,7 @@ impl Ledger {
         let admitted = (admitted.unwrap_or_default(), info.created_at);
         let mut digest = AdmissionDigest::of_batch(&info.name, &info.file_sha256, &info.header, info.sandbox);
         let mut ask = self.conn.prepare(ROWS).map_err(sql)?;
-        let mut rows = ask.query([batch.0]).map_err(sql)?;
+        let mut rows = ask.query(places_after(batch.0, None)).map_err(sql)?;
         let (mut reached, mut wrong): (u64, bool) = (0, false);
         let (mut stand, mut with_ids): (u64, u64) = (0, 0);
         while let Some(row) = rows.next().map_err(sql)? {
@@ -103,12 +103,13 @@ impl Ledger {
         of_rows: u64,
         report: &mut VerifyReport,
     ) -> Result<(), LedgerError> {
-        let all = "SELECT count(*) FROM standings WHERE batch = ?1";
-        let all: i64 = self.sql(|conn| conn.query_row(all, [batch.0], |row| row.get(0)))?;
+        let all = "SELECT count(*) FROM standings WHERE place > ?1 AND place <= ?2";
+        let places = places_after(batch.0, None);
+        let all: i64 = self.sql(|conn| conn.query_row(all, places, |row| row.get(0)))?;
         if unsigned(all) == of_rows {
             return Ok(());
         }
-        for row in self.list(STRANGERS, [batch.0], |row| row.get(0))? {
+        for row in self.list(STRANGERS, places, |row| row.get(0))? {
             let what = "it stands somewhere but was never admitted".to_owned();
             report.add(Difference::Row { row: RowNumber(unsigned(row)), what });
         }
