@@ -8,7 +8,7 @@ use super::metrics::Metrics;
 use super::sandbox_mode;
 use super::terminal::Terminal;
 use crate::job::Stop;
-use crate::ledger::{BatchInfo, FoundBatch, Ledger, LedgerLock};
+use crate::ledger::{BatchInfo, FoundBatch, Ledger, LedgerLock, is_ledger_file};
 use crate::report::Summary;
 use crate::run::Clock;
 use crate::settings::{LedgerLocation, ProviderSettings, Settings, UserDirs};
@@ -90,7 +90,7 @@ impl Context {
             location
         };
         let LedgerLocation::Sqlite(ledger_path) = location;
-        Ok(Self {
+        let context = Self {
             terminal: Terminal::of(global),
             clock: Clock::new(),
             ledger_path,
@@ -101,7 +101,37 @@ impl Context {
             _server: server,
             _folder: folder,
             settings,
-        })
+        };
+        context.keep_off(global.log_file.as_deref())?;
+        Ok(context)
+    }
+
+    /// Refuses paths of a command that lead to the ledger, by their names: opening it to look would take the locks
+    /// away by which it is kept, and what is written there would be its end.
+    ///
+    /// # Errors
+    /// [`Stop`] with exit 2.
+    pub fn keep_off<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<(), Stop> {
+        match paths.into_iter().find(|path| is_ledger_file(&self.ledger_path, path)) {
+            Some(path) => Err(Stop::refused(format!(
+                "{} belongs to the ledger {}; name another file. Nothing was done",
+                path.display(),
+                self.ledger_path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps figures of the command, which are to be written to this file.
+    ///
+    /// # Errors
+    /// [`Stop`] with exit 2 when it is the ledger.
+    pub fn measure(&mut self, metrics: Option<Metrics>, file: Option<&Path>) -> Result<(), Stop> {
+        if let Some(metrics) = &metrics {
+            metrics.are_of(&self.ledger_path);
+        }
+        self.metrics = metrics;
+        self.keep_off(file)
     }
 
     /// The settings; there unless the command needs only the ledger.

@@ -3,6 +3,7 @@
 //! command: never a number, a row or an id.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus::{
@@ -19,7 +20,7 @@ use crate::engine::{CallEnd, CallKind, Notice};
 use crate::job::Exit;
 use crate::job::Standing;
 use crate::job::Stop;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, is_ledger_file};
 
 /// Upper bounds of the request times, in seconds: a local answer, a good provider, a slow one, the longest wait
 /// that is usual.
@@ -40,9 +41,16 @@ pub struct Metrics {
     callbacks: IntGaugeVec,
     exit: IntGauge,
     ended: GaugeVec,
+    ledger: Arc<OnceLock<PathBuf>>,
 }
 
 impl Metrics {
+    /// Whose figures they are: they are never written over this ledger.
+    pub fn are_of(&self, ledger: &Path) {
+        // The first one stays: a command has one ledger.
+        let _ = self.ledger.set(ledger.to_owned());
+    }
+
     /// All of them at zero.
     ///
     /// # Errors
@@ -107,6 +115,7 @@ impl Metrics {
                 &["command"],
             )?,
             registry,
+            ledger: Arc::default(),
         })
     }
 
@@ -254,6 +263,9 @@ impl MetricsFile {
     pub fn write(&self, metrics: &Metrics) -> std::io::Result<()> {
         use std::io::Write;
         use std::os::unix::fs::PermissionsExt;
+        if metrics.ledger.get().is_some_and(|ledger| is_ledger_file(ledger, &self.path)) {
+            return Err(std::io::Error::other("this is the ledger's place"));
+        }
         let mut file = self.beside()?;
         file.write_all(metrics.text().as_bytes())?;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;

@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use crate::domain::grouped;
 use crate::domain::{BatchName, Next, Reason, Status};
 use crate::job::{Exit, Finished, Session, Standing, Stop, absolute};
-use crate::ledger::{BatchEvent, BatchInfo, results_fit, results_path_is_ours, write_results_file};
+use crate::ledger::{BatchEvent, BatchInfo, Ledger, results_fit, results_path_is_ours, write_results_file};
 use crate::lifecycle::Phase;
 use crate::report::{Counts, Summary};
 
@@ -19,18 +19,19 @@ pub fn default_results_path(input: &Path, sandbox: bool) -> PathBuf {
     input.with_file_name(format!("{stem}{middle}.results.csv"))
 }
 
-/// Refuses a results path before anything is sent: what stands there is not this batch's, its folder takes no new
-/// file, or a workbook cannot hold so many rows and columns of the input.
+/// Refuses a results path before anything is sent: it is the ledger's, what stands there is not this batch's, its
+/// folder takes no new file, or a workbook cannot hold so many rows and columns of the input.
 ///
 /// # Errors
 /// [`Stop`] with exit 2.
 pub fn results_can_be_written(
+    ledger: &Ledger,
     path: &Path,
     batch: &BatchName,
     (rows, columns): (u64, usize),
 ) -> Result<(), Stop> {
     results_fit(path, rows, columns).map_err(|e| Stop::refused(format!("{e}. Nothing was sent")))?;
-    results_path_is_ours(path, batch).map_err(|e| Stop::refused(e.to_string()))?;
+    results_path_is_ours(ledger.path(), path, batch).map_err(|e| Stop::refused(e.to_string()))?;
     // Results are written beside their path first, and through a link that stands there.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
     let folder = target.parent().unwrap_or(Path::new("/"));
@@ -107,7 +108,7 @@ fn tell_unbound(context: &Context, session: &Session) -> Result<(), Stop> {
 /// [`Stop`] when the ledger fails.
 pub async fn write_again_and_tell(context: &Context, session: &Session, done: &str) -> Result<(), Stop> {
     let results = session.batch.results_path.clone();
-    let written = match results_path_is_ours(&results, &session.batch.name) {
+    let written = match results_path_is_ours(session.ledger.path(), &results, &session.batch.name) {
         Ok(()) => {
             write_results_file(&session.ledger, session.batch.id, &results)?;
             session.note(BatchEvent::ResultsWritten { path: absolute(&results) }).await?;

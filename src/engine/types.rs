@@ -69,7 +69,7 @@ pub struct LaneStart {
     /// Last submits of numbers, for the spacing.
     pub spaced_numbers: Vec<(String, Now)>,
     /// Submits whose intents are of the last rate window or of five seconds before it, for the limiter (a submit
-    /// leaves at most five seconds after its intent).
+    /// leaves at most five seconds after its intent); those that nobody can say it of as if they were of now.
     pub recent_submits: Vec<PastSubmit>,
     /// Whether look-ups were made until now, under the same limit: by an earlier run, or by a process that died. The
     /// next one then keeps its distance to the last.

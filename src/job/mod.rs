@@ -9,6 +9,7 @@ mod ahead;
 mod exit;
 pub mod guards;
 mod judging;
+mod past;
 mod preflights;
 mod rehearsal;
 mod row_set;

@@ -27,6 +27,15 @@ impl RowSet {
         new
     }
 
+    /// Takes a row out; true if it was in it.
+    pub fn remove(&mut self, row: RowNumber) -> bool {
+        let (word, bit) = Self::place(row);
+        let Some(slot) = self.words.get_mut(word).filter(|slot| **slot & bit != 0) else { return false };
+        *slot &= !bit;
+        self.len -= 1;
+        true
+    }
+
     /// Whether a row is in it.
     pub fn contains(&self, row: RowNumber) -> bool {
         let (word, bit) = Self::place(row);
@@ -52,5 +61,24 @@ impl RowSet {
 
     fn place(row: RowNumber) -> (usize, u64) {
         (usize::try_from(row.0 / 64).unwrap_or(usize::MAX), 1 << (row.0 % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_out_is_not_in_it_and_not_counted() {
+        let mut set = RowSet::default();
+        for row in [1, 64, 65, 200, 200] {
+            set.insert(RowNumber(row));
+        }
+        assert_eq!((set.len(), set.last()), (4, Some(RowNumber(200))));
+        assert!(set.remove(RowNumber(200)) && !set.remove(RowNumber(200)));
+        assert!(!set.remove(RowNumber(2)) && !set.remove(RowNumber(9_999)));
+        assert_eq!((set.len(), set.last()), (3, Some(RowNumber(65))));
+        let kept: Vec<u64> = (0..300).filter(|row| set.contains(RowNumber(*row))).collect();
+        assert_eq!(kept, [1, 64, 65]);
     }
 }

@@ -110,7 +110,8 @@ pub async fn send(
     for (provider, halt) in preflights.halts() {
         session.note(BatchEvent::Halted { provider, halt }).await?;
     }
-    Sending { session, settings, preflights, terms, front }.legs().await
+    let retry = terms.retry.clone();
+    Sending { session, settings, preflights, terms, retry, front }.legs().await
 }
 
 /// One leg under a front end's eyes.
@@ -169,6 +170,8 @@ struct Sending<'a> {
     settings: &'a Settings,
     preflights: &'a Preflights,
     terms: &'a Terms,
+    /// Rows of a retry that are still to be sent by it.
+    retry: Option<RowSet>,
     front: &'a mut dyn Front,
 }
 
@@ -214,14 +217,14 @@ impl Sending<'_> {
         up_to: Option<RowNumber>,
         clearances: Clearances,
     ) -> Result<(Engine, Ended), Stop> {
-        let selection = Selection { up_to, retry: self.terms.retry.clone(), recheck: None };
+        let selection = Selection { up_to, retry: self.retry.clone(), recheck: None };
         let leg = Leg { mode, settle_for: self.terms.settle_for, selection, clearances };
         work(self.session, self.settings, self.preflights, leg, self.front).await
     }
 
     /// Whether any row to be sent is of a provider that is asked about each number.
     fn needs_looks(&self) -> Result<bool, Stop> {
-        let names = self.session.entries_to_send(self.settings, self.terms.retry.is_some())?;
+        let names = self.session.entries_to_send(self.settings, self.retry.is_some())?;
         let asks = |name: &String| {
             self.settings
                 .providers
@@ -242,11 +245,11 @@ impl Sending<'_> {
             if row.state.status() == Status::Invalid {
                 return Ok(());
             }
-            let retried = self.terms.retry.as_ref().is_some_and(|set| set.contains(row.row));
+            let retried = self.retry.as_ref().is_some_and(|set| set.contains(row.row));
             match worth(&row, retried && may_be_retried(&row), clearances) {
                 Some((amount, currency)) => {
                     *whole.entry(currency).or_default() += amount;
-                    let sent_now = retried || self.terms.retry.is_none() && row.state.phase == Phase::Ready;
+                    let sent_now = retried || self.retry.is_none() && row.state.phase == Phase::Ready;
                     if let Some(order) = row.order.as_ref().filter(|_| capped && sent_now) {
                         *to_send.entry((order.account.clone(), currency)).or_default() += amount;
                     }
@@ -298,7 +301,7 @@ impl Sending<'_> {
             let page = self.session.ledger.rows_page(self.session.batch.id, after, PAGE)?;
             let Some(end) = page.last().map(|row| row.row) else { return Ok(None) };
             for row in &page {
-                let chosen = match &self.terms.retry {
+                let chosen = match &self.retry {
                     Some(set) => set.contains(row.row) && may_be_retried(row),
                     None => row.state.phase == Phase::Ready,
                 };
@@ -315,17 +318,27 @@ impl Sending<'_> {
         }
     }
 
-    /// After the canary: whether the rest is sent.
+    /// After the canary: whether the rest is sent. What came of a canary is not sent again on the same word, not even
+    /// where it failed: it leaves the rows of a retry, unless it never went out.
     fn canary_goes_on(&mut self, canaries: &RowSet) -> Result<bool, Stop> {
+        let Self { session, retry, front, .. } = self;
         let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
-        self.session.ledger.for_each_row::<Stop>(self.session.batch.id, |row| {
+        let mut left: u64 = 0;
+        session.ledger.for_each_row::<Stop>(session.batch.id, |row| {
+            let ready = row.state.phase == Phase::Ready;
             if canaries.contains(row.row) {
                 *counts.entry(row.state.status()).or_insert(0) += 1;
+                if let Some(set) = retry.as_mut().filter(|_| !ready) {
+                    set.remove(row.row);
+                }
             }
+            left += u64::from(match retry.as_ref() {
+                Some(set) => set.contains(row.row) && may_be_retried(&row),
+                None => ready,
+            });
             Ok(())
         })?;
-        let left = self.session.ledger.ready_rows(self.session.batch.id)?;
-        Ok(self.front.goes_on(&counts, left))
+        Ok(front.goes_on(&counts, left))
     }
 }
 

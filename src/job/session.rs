@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::past::{recent_submits, spaced_numbers};
 use super::preflights::Preflights;
 use super::row_set::RowSet;
 use super::standing::Standing;
 use super::stop::Stop;
 use crate::domain::{Now, ProviderKind, Reason, RowNumber, TransactionId, WallTime};
 use crate::engine::{
-    Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, PastSubmit, Rate as EngineRate,
-    RunConfig,
+    Clearances, Engine, LaneConfig, LaneId, LaneStart, Loaded, Mode, Rate as EngineRate, RunConfig,
 };
 use crate::ledger::{
-    BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, RecentSubmit, Record, Writer,
-    write_results_file,
+    BatchEvent, BatchId, BatchInfo, Ledger, LedgerError, LedgerLock, Record, Writer, write_results_file,
 };
 use crate::lifecycle::{Event, FollowPolicy, Phase, StoredRow};
 use crate::net::{Client, NetOptions};
@@ -24,9 +23,6 @@ use crate::run::{Clock, Drive, Ended, Hinted, LaneClients, Observer, Rows, Signa
 use crate::settings::{ADDRESS_KEY, ProviderSettings, Rate, Settings};
 
 pub use crate::report::REBUILT_NOTE;
-
-/// A submit leaves at most this long after its intent was recorded.
-const INTENT_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Which rows a run may submit.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +50,6 @@ pub struct Leg {
 
 /// A process's work on a batch, under the ledger's lock.
 pub struct Session {
-    /// Held to the end.
-    _lock: Arc<LedgerLock>,
     /// For reading.
     pub ledger: Ledger,
     /// For writing.
@@ -67,6 +61,9 @@ pub struct Session {
     /// The clock.
     pub clock: Clock,
     hints_seen: u64,
+    /// Held to the end. Fields are dropped in their order: it has to be the last one, or another process could submit
+    /// while this one's writer still writes.
+    _lock: Arc<LedgerLock>,
 }
 
 /// How a process's work on a batch ended.
@@ -100,7 +97,7 @@ impl Session {
         let writer = Writer::start(lock.ledger())?;
         let signals = Signals::new().map_err(|e| Stop::internal(format!("signals: {e}")))?;
         // Hints of before count too: nobody may have looked since.
-        Ok(Self { _lock: lock, ledger, writer, batch, signals, clock, hints_seen: 0 })
+        Ok(Self { ledger, writer, batch, signals, clock, hints_seen: 0, _lock: lock })
     }
 
     /// Puts down an event of the batch, durable when this returns.
@@ -240,28 +237,12 @@ impl Session {
         preflights: &Preflights,
         now: Now,
     ) -> Result<LaneStart, Stop> {
-        let back = |span: Duration| {
-            WallTime(now.wall.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
-        };
-        let recent = back(entry.submit_rate.window.saturating_add(INTENT_AGE_MAX));
-        // After a restart of the machine nobody can say how long ago it was: as if it were now.
-        let past = |submit: RecentSubmit| PastSubmit {
-            intended: now.elapsed_since(submit.intended).unwrap_or_default(),
-            over: submit.over.and_then(|at| now.elapsed_since(at)),
-        };
-        let recent = self.ledger.recent_submits(&entry.account, recent)?;
-        let spaced = if entry.phone_spacing.is_zero() {
-            Vec::new()
-        } else {
-            let since = back(entry.phone_spacing.saturating_add(INTENT_AGE_MAX));
-            self.ledger.last_submits_of_numbers(&entry.account, since)?
-        };
         let mut start = LaneStart {
             preflight: None,
             halt: None,
             open_numbers: self.ledger.open_numbers(&entry.account, Some(self.batch.id))?,
-            spaced_numbers: spaced,
-            recent_submits: recent.into_iter().map(past).collect(),
+            spaced_numbers: spaced_numbers(&self.ledger, entry, now)?,
+            recent_submits: recent_submits(&self.ledger, &entry.account, entry.submit_rate, now)?,
             // The read-only calls before this, an earlier run of this process, or one that was killed.
             looked_before: true,
         };
@@ -307,7 +288,8 @@ struct LedgerRows<'a> {
 impl LedgerRows<'_> {
     fn chosen(&self, row: &StoredRow) -> bool {
         let in_reach = self.selection.up_to.is_none_or(|last| row.row <= last);
-        let in_set = self.selection.retry.as_ref().is_none_or(|set| set.contains(row.row));
+        let retried = |set: &RowSet| set.contains(row.row) && may_be_retried(row);
+        let in_set = self.selection.retry.as_ref().is_none_or(retried);
         in_reach && in_set
     }
 }

@@ -15,13 +15,13 @@ use super::LedgerError;
 pub(super) const UNSORTED_MAX: i64 = 50_000;
 
 /// The part of the ids that rows were admitted with: no intent of this ledger names them.
-const ADMITTED: i64 = 0;
+pub(super) const ADMITTED: i64 = 0;
 
 /// Stands in a part that would be empty, so that it is there: no order has this id.
-const NO_ID: (String, Place) = (String::new(), (0, 0));
+pub(super) const NO_ID: (String, Place) = (String::new(), (0, 0));
 
 /// How the body of an intent begins.
-const INTENT: &str = "{\"intent\":";
+pub(super) const INTENT: &str = "{\"intent\":";
 
 /// Batch and row.
 pub(super) type Place = (i64, i64);
@@ -184,7 +184,7 @@ fn in_part(conn: &Connection, path: &Path, part: i64, id: &str) -> Result<Option
     find().map_err(|e| LedgerError::of_sqlite(path, &e))
 }
 
-fn parts_after(conn: &Connection, mut last: i64) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn parts_after(conn: &Connection, mut last: i64) -> rusqlite::Result<Vec<i64>> {
     let mut ask = conn.prepare_cached("SELECT min(upto) FROM ids WHERE upto > ?1")?;
     let mut parts = Vec::new();
     while let Some(part) = ask.query_row([last], |row| row.get::<_, Option<i64>>(0))? {

@@ -1,6 +1,8 @@
 //! What limits need to know of the past: submits of an account, numbers under way, repeats, spending; and the
 //! hints a listener leaves.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use rust_decimal::Decimal;
 
@@ -52,8 +54,9 @@ pub struct Hint {
 }
 
 impl Ledger {
-    /// This account's submits of all batches whose intents were recorded from `since` on, in order (later ones
-    /// too, if the clock went back since).
+    /// This account's submits of all batches whose intents were recorded from `since` on (later ones too, if the
+    /// clock went back since), and whenever they were recorded the last `least`: the clock may have gone forward. No
+    /// more than the last `most`, in order.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -61,11 +64,16 @@ impl Ledger {
         &self,
         account: &AccountId,
         since: WallTime,
+        (least, most): (u32, u32),
     ) -> Result<Vec<RecentSubmit>, LedgerError> {
-        let sql = "SELECT at, tick, boot, batch, row FROM submits
-                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3 ORDER BY at, seq";
-        let values = params![account.kind.as_str(), account.tag(), since.0];
-        let found = self.list(sql, values, |row| {
+        let newest = "FROM submits WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)";
+        let columns = "at, tick, boot, batch, row, seq";
+        let sql = format!(
+            "SELECT * FROM (SELECT {columns} {newest} AND at >= ?3 ORDER BY at DESC, seq DESC LIMIT ?5)
+             UNION SELECT * FROM (SELECT {columns} {newest} ORDER BY at DESC, seq DESC LIMIT ?4) ORDER BY at, seq"
+        );
+        let values = params![account.kind.as_str(), account.tag(), since.0, least, most];
+        let found = self.list(&sql, values, |row| {
             Ok((now_of(row, 0)?, BatchId(row.get(3)?), RowNumber(unsigned(row.get(4)?))))
         })?;
         let submit = |(intended, batch, row): (Now, BatchId, RowNumber)| {
@@ -75,20 +83,24 @@ impl Ledger {
         found.into_iter().map(submit).collect()
     }
 
-    /// Every number this account submitted to from `since` on, with the time of the last one.
+    /// Every number this account submitted to `within` this time of now, by the wall clock or by the ticks of this
+    /// start of the machine (the wall clock may have gone forward), with the time of the last one.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn last_submits_of_numbers(
         &self,
         account: &AccountId,
-        since: WallTime,
+        now: Now,
+        within: Duration,
     ) -> Result<Vec<(String, Now)>, LedgerError> {
-        let sql = "SELECT phone, max(at), tick, boot FROM submits
-                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2) AND at >= ?3
-                   GROUP BY phone";
-        let values = params![account.kind.as_str(), account.tag(), since.0];
-        self.list(sql, values, |row| Ok((row.get(0)?, now_of(row, 1)?)))
+        let sql = "SELECT phone, max(seq), at, tick, boot FROM submits
+                   WHERE account = (SELECT id FROM accounts WHERE kind = ?1 AND tag = ?2)
+                   AND (at >= ?3 OR (boot = ?4 AND tick >= ?5)) GROUP BY phone";
+        let since = now.wall.0.saturating_sub(i64::try_from(within.as_micros()).unwrap_or(i64::MAX));
+        let (boot, tick) = (now.boot.0.cast_signed(), now.tick.before(within).0.cast_signed());
+        let values = params![account.kind.as_str(), account.tag(), since, boot, tick];
+        self.list(sql, values, |row| Ok((row.get(0)?, now_of(row, 2)?)))
     }
 
     /// Numbers (digits) with an order of this account under way in batches other than `except`.

@@ -38,7 +38,7 @@ pub use error::{LedgerError, LockError};
 pub use find::RowFilter;
 pub use limits::{Hint, RecentSubmit, Repeat};
 pub use lock::LedgerLock;
-pub use open::Ledger;
+pub use open::{Ledger, is_ledger_file};
 pub use read::{BatchInfo, FoundBatch};
 pub use record::{BatchEvent, BatchId, Record};
 pub use report_file::{ReportFileError, report_path_is_ours, write_report_file};

@@ -1,14 +1,19 @@
 //! Opening a ledger: private files, the right schema, durable settings.
+//!
+//! Nothing but SQLite may open a ledger or its companions, here or elsewhere, not even to read a byte: the system drops
+//! all locks that a process holds on a file when any descriptor of it is closed. The next program that closed the ledger
+//! would take itself for the last one and delete the log under whoever writes it. What else needs to be known of these
+//! files is asked by their names ([`is_ledger_file`]).
 
 use std::cell::RefCell;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::LedgerError;
 use super::ids::Ids;
@@ -51,6 +56,7 @@ impl Ledger {
     /// [`LedgerError`]; a file that is not ours is left as it is.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let path = canonical(path).map_err(|e| LedgerError::of_io(path, &e))?;
+        // A file that was not there is open nowhere yet, so no lock goes with this descriptor.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => check_file(&path)?,
@@ -106,7 +112,7 @@ impl Ledger {
         let conn = conn.map_err(|e| LedgerError::of_sqlite(&path, &e))?;
         let ledger = Self { conn, path, ids: RefCell::default() };
         ledger.conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        ledger.sql(|conn| {
+        let prepare = |conn: &Connection| {
             conn.busy_timeout(BUSY)?;
             // Our queries name their indexes: with this, SQLite does not think about one anew for every value.
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -118,6 +124,13 @@ impl Ledger {
             conn.pragma_update(None, "cell_size_check", true)?;
             conn.pragma_update(None, "cache_size", CACHE_KIB)?;
             states::register(conn)
+        };
+        // The first of these statements reads the file's head.
+        prepare(&ledger.conn).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                LedgerError::Foreign { path: ledger.path.clone(), why: "no SQLite file".to_owned() }
+            }
+            Some(_) | None => LedgerError::of_sqlite(&ledger.path, &error),
         })?;
         Ok(ledger)
     }
@@ -156,7 +169,36 @@ impl Ledger {
     }
 }
 
-/// Whether an existing file may be opened at all: read before SQLite touches it.
+/// Whether a path leads to a ledger or to a file that belongs to it. It is told by names and metadata alone.
+pub fn is_ledger_file(ledger: &Path, path: &Path) -> bool {
+    let (ledger, path) = (real(ledger), real(path));
+    let inode = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let asked = inode(&path);
+    ["", "-wal", "-shm", "-journal", ".lock"].iter().any(|ending| {
+        let own = with_ending(&ledger, ending);
+        own == path || asked.is_some() && asked == inode(&own)
+    })
+}
+
+/// Where a path leads, whether anything is there or not.
+fn real(path: &Path) -> PathBuf {
+    let beside = || {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            Some(_) | None => Path::new("."),
+        };
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    };
+    fs::canonicalize(path).ok().or_else(beside).unwrap_or_else(|| path.to_owned())
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(ending);
+    name.into()
+}
+
+/// Whether an existing file may be given to SQLite at all.
 fn check_file(path: &Path) -> Result<(), LedgerError> {
     let io = |e: io::Error| LedgerError::of_io(path, &e);
     let foreign = |why: &str| LedgerError::Foreign { path: path.to_owned(), why: why.to_owned() };
@@ -167,16 +209,14 @@ fn check_file(path: &Path) -> Result<(), LedgerError> {
     if meta.nlink() > 1 {
         return Err(LedgerError::SecondName { path: path.to_owned() });
     }
-    let mut head = Vec::new();
-    File::open(path).map_err(io)?.take(16).read_to_end(&mut head).map_err(io)?;
-    if head.is_empty() || head == b"SQLite format 3\0" { Ok(()) } else { Err(foreign("no SQLite file")) }
+    // SQLite would only say that it cannot open it, and not why.
+    rustix::fs::access(path, rustix::fs::Access::READ_OK).map_err(|e| io(e.into()))
 }
 
 /// Takes away what others could read: the file may have been made by a hand with a wide umask.
 fn make_private(path: &Path) -> Result<(), LedgerError> {
     for ending in ["", "-wal", "-shm"] {
-        let mut name = path.to_owned().into_os_string();
-        name.push(ending);
+        let name = with_ending(path, ending);
         match fs::metadata(&name) {
             Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
                 let made = fs::set_permissions(&name, Permissions::from_mode(0o600));

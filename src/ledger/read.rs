@@ -150,8 +150,8 @@ impl Ledger {
         self.rows("", clause, params![first, last, limit])
     }
 
-    /// Up to `limit` rows of this account that `retry` may send again as they stand: ready ones, and those that
-    /// failed and are not contradicted. After `after`, in row order.
+    /// Up to `limit` rows of this account among which a `retry` finds those that it may send again: ready ones, and
+    /// those that failed, contradicted or not. After `after`, in row order.
     ///
     /// # Errors
     /// [`LedgerError`].

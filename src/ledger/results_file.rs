@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{BatchId, BatchInfo, Ledger, LedgerError, results_book};
+use super::{BatchId, BatchInfo, Ledger, LedgerError, is_ledger_file, results_book};
 use crate::domain::{BatchName, restore};
 use crate::report::{BOOK_COLUMNS_MAX, BOOK_ROWS_MAX, RESULT_COLUMNS, ResultsWriter};
 
@@ -26,6 +26,12 @@ pub enum ResultsFileError {
         path: PathBuf,
         /// The batch.
         batch: BatchName,
+    },
+    /// The ledger's own file.
+    #[error("{} belongs to the ledger; name another file with -o", .path.display())]
+    OfLedger {
+        /// The file.
+        path: PathBuf,
     },
     /// More rows or columns than a workbook's sheet holds.
     #[error(
@@ -60,13 +66,14 @@ impl ResultsFileError {
 }
 
 /// Whether the results of `batch` may be written to `path`: nothing stands there, or this batch's results do
-/// (the first row says so), and its folder is there.
+/// (the first row says so), its folder is there, and it is no file of this ledger.
 ///
 /// # Errors
-/// [`ResultsFileError::Foreign`]; [`ResultsFileError::Io`] when file or folder cannot be read.
-pub fn results_path_is_ours(path: &Path, batch: &BatchName) -> Result<(), ResultsFileError> {
+/// [`ResultsFileError::Foreign`]; [`ResultsFileError::OfLedger`]; [`ResultsFileError::Io`] when file or folder cannot
+/// be read.
+pub fn results_path_is_ours(ledger: &Path, path: &Path, batch: &BatchName) -> Result<(), ResultsFileError> {
     let path = target(path)?;
-    check(&path, batch).map(|_| ())
+    check(ledger, &path, batch).map(|_| ())
 }
 
 /// Whether the results of so many rows, of an input with so many columns, fit the kind of file that `path` asks
@@ -93,7 +100,7 @@ pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Resul
     let folder = folder(&path);
     let info = ledger.batch(batch)?;
     results_fit(&path, info.rows, info.header.len())?;
-    check(&path, &info.name)?;
+    check(ledger.path(), &path, &info.name)?;
     let temporary = tempfile::Builder::new().prefix(".results-").suffix(".tmp").tempfile_in(&folder);
     let mut temporary = temporary.map_err(fail)?;
     if results_book::is_workbook(&path) {
@@ -103,8 +110,8 @@ pub fn write_results_file(ledger: &Ledger, batch: BatchId, path: &Path) -> Resul
     }
     temporary.as_file().sync_all().map_err(fail)?;
     // Looked at again: the rows may have taken minutes.
-    let renamed =
-        if check(&path, &info.name)? { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+    let there = check(ledger.path(), &path, &info.name)?;
+    let renamed = if there { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
     renamed.map_err(|e| fail(e.error))?;
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(fail)
 }
@@ -151,7 +158,10 @@ pub(super) fn folder(path: &Path) -> PathBuf {
 }
 
 /// Whether a file stands there; an error when it is not this batch's results.
-fn check(path: &Path, batch: &BatchName) -> Result<bool, ResultsFileError> {
+fn check(ledger: &Path, path: &Path, batch: &BatchName) -> Result<bool, ResultsFileError> {
+    if is_ledger_file(ledger, path) {
+        return Err(ResultsFileError::OfLedger { path: path.to_owned() });
+    }
     let foreign = || ResultsFileError::Foreign { path: path.to_owned(), batch: batch.clone() };
     match fs::metadata(path) {
         Ok(meta) if !meta.is_file() => return Err(foreign()),

@@ -4,8 +4,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use bulk_topup::domain::{RowNumber, SubmitMeaning};
-use bulk_topup::ledger::{Ledger, LedgerError, LedgerLock, LockError};
+use bulk_topup::domain::{BatchName, RowNumber, SubmitMeaning};
+use bulk_topup::ledger::{
+    Ledger, LedgerError, LedgerLock, LockError, ReportFileError, ResultsFileError, is_ledger_file,
+    report_path_is_ours, results_path_is_ours, write_results_file,
+};
 
 use crate::fixture::{Fixture, admit, answered, intent, new_batch, raw, rows};
 
@@ -218,4 +221,54 @@ fn a_log_torn_at_any_byte_reopens_to_a_state_that_once_was() {
             }
         }
     }
+}
+
+/// POSIX locks that this process holds on a file. SQLite holds one on an open ledger: by it another process that closes
+/// the ledger knows that it is not the last, and leaves the log where it is.
+#[cfg(target_os = "linux")]
+fn locks_on(path: &Path) -> usize {
+    let inode = fs::metadata(path).unwrap().ino();
+    let (pid, file) = (format!(" {} ", std::process::id()), format!(":{inode} "));
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().filter(|lock| lock.contains("POSIX") && lock.contains(&pid) && lock.contains(&file)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn opening_a_ledger_again_keeps_the_lock_that_keeps_its_log() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    fixture.live_known(&writer, 1, &[intent(1, 1)]);
+    assert_eq!(locks_on(&fixture.path), 1, "by one open writer");
+    let _reader = fixture.reader();
+    assert_eq!(locks_on(&fixture.path), 1, "by a writer, while a reader was opened");
+    let batch = BatchName::parse("pay-0a1b2c3d").unwrap();
+    assert!(results_path_is_ours(&fixture.path, &fixture.path, &batch).is_err());
+    assert_eq!(locks_on(&fixture.path), 1, "by a writer, while the ledger was refused as a results file");
+}
+
+#[test]
+fn a_path_that_leads_to_the_ledger_is_known_without_opening_it() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    let (folder, batch) = (fixture.folder.path(), BatchName::parse("pay-0a1b2c3d").unwrap());
+    symlink(&fixture.path, folder.join("link.csv")).unwrap();
+    symlink("ledger.db-shm", folder.join("log.csv")).unwrap();
+    fs::create_dir(folder.join("below")).unwrap();
+    for name in
+        ["ledger.db", "link.csv", "log.csv", "ledger.db-wal", "ledger.db-journal", "below/../ledger.db"]
+    {
+        let path = folder.join(name);
+        assert!(is_ledger_file(&fixture.path, &path), "{name}");
+        assert!(is_ledger_file(&folder.join("link.csv"), &path), "{name}, of a ledger that a link names");
+        let refused = results_path_is_ours(&fixture.path, &path, &batch).unwrap_err();
+        assert!(matches!(refused, ResultsFileError::OfLedger { .. }), "{name}: {refused}");
+        let refused = report_path_is_ours(&fixture.path, &path, &batch).unwrap_err();
+        assert!(matches!(refused, ReportFileError::OfLedger { .. }), "{name}: {refused}");
+        assert!(write_results_file(&fixture.reader(), fixture.batch, &path).is_err(), "{name}");
+    }
+    for name in ["pay.csv", "ledger.db.results.csv", "none/ledger.db"] {
+        assert!(!is_ledger_file(&fixture.path, &folder.join(name)), "{name}");
+    }
+    drop(writer);
 }

@@ -47,6 +47,17 @@ impl Fixture {
         writer.append(record).wait().unwrap()
     }
 
+    /// As [`Fixture::live`] of a row that stands ready, which no other connection is opened for.
+    pub fn live_known(&self, writer: &Writer, row: u64, events: &[Event]) -> Vec<Receipt> {
+        let mut state = TopUp::ready();
+        let entry = |event: &Event| {
+            state.apply(event, at(row)).unwrap();
+            Entry { row: RowNumber(row), event: event.clone(), at: at(row), state: state.clone() }
+        };
+        let entries = events.iter().map(entry).collect();
+        writer.append(Record { batch: self.batch, batch_events: Vec::new(), entries }).wait().unwrap()
+    }
+
     /// Entries that follow from where the row stands.
     pub fn entries(&self, row: u64, events: &[Event]) -> Vec<Entry> {
         let mut state = self.reader().row(self.batch, RowNumber(row)).unwrap().unwrap().state;

@@ -7,4 +7,5 @@ mod finding;
 mod fixture;
 mod reading;
 mod results;
+mod strangers;
 mod verifying;

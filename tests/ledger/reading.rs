@@ -1,6 +1,7 @@
 //! What readers see, beside a writer at work.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bulk_topup::domain::{
     AccountId, Country, Halt, Order, PhoneNumber, ProviderKind, ProviderRef, Reason, RowNumber, Status,
@@ -153,15 +154,18 @@ fn limits_are_told_every_submit_of_the_account_with_both_clocks() {
     fixture.live(&writer, 5, &[intent(5, 1), answered(5, SubmitMeaning::Succeeded)]);
     fixture.live(&writer, 6, &[intent(6, 1), answered(6, SubmitMeaning::Failed)]);
     let reader = fixture.reader();
-    let told = reader.recent_submits(&account(), WallTime(0)).unwrap();
+    let told = reader.recent_submits(&account(), WallTime(0), (0, 100)).unwrap();
     assert_eq!(
         told.iter().map(|submit| submit.intended).collect::<Vec<_>>(),
         [now(1), now(1), now(5), now(6)]
     );
-    assert_eq!(reader.recent_submits(&account(), at(5)).unwrap(), told[2..]);
+    assert_eq!(reader.recent_submits(&account(), at(5), (0, 100)).unwrap(), told[2..]);
+    assert_eq!(reader.recent_submits(&account(), at(5), (3, 100)).unwrap(), told[1..]);
+    assert_eq!(reader.recent_submits(&account(), WallTime(0), (0, 3)).unwrap(), told[1..], "the last ones");
     let other = AccountId::new(ProviderKind::Tutom, "demo");
-    assert_eq!(reader.recent_submits(&other, WallTime(0)).unwrap(), []);
-    let mut last = reader.last_submits_of_numbers(&account(), at(5)).unwrap();
+    assert_eq!(reader.recent_submits(&other, WallTime(0), (9, 9)).unwrap(), []);
+    let back_to_5 = Duration::from_micros(u64::try_from(at(9).0 - at(5).0).unwrap());
+    let mut last = reader.last_submits_of_numbers(&account(), now(9), back_to_5).unwrap();
     last.sort_by_key(|(phone, _)| phone.clone());
     let digits = |row| order(row).phone.digits().to_owned();
     assert_eq!(last, [(digits(5), now(5)), (digits(6), now(6))]);
@@ -191,7 +195,7 @@ fn of_every_submit_is_told_when_nothing_of_it_could_leave_any_more() {
     answer(6, throttled(), 100);
     // The clock went back while it was under way: that says nothing.
     answer(7, SubmitMeaning::Succeeded, -50);
-    let submits = fixture.reader().recent_submits(&account(), WallTime(0)).unwrap();
+    let submits = fixture.reader().recent_submits(&account(), WallTime(0), (0, 100)).unwrap();
     let over: Vec<Option<Tick>> = submits.iter().map(|submit| submit.over.map(|now| now.tick)).collect();
     // Row 1 is under way again: its first submit is behind the second, and of that nothing is known.
     assert_eq!(over, [None, None, Some(Tick(5_250)), Some(Tick(6_100)), None]);

@@ -52,26 +52,32 @@ fn results_are_replaced_by_newer_ones_and_leave_nothing_beside_them() {
 fn a_file_that_is_not_this_batchs_results_is_never_overwritten() {
     let fixture = Fixture::new();
     let path = fixture.folder.path().join("pay.results.csv");
-    assert_eq!(results_path_is_ours(&path, &name()), Ok(()));
+    assert_eq!(results_path_is_ours(&fixture.path, &path, &name()), Ok(()));
     for text in ["", "phone,amount\n09,1\n", "topup_batch,topup_row\nother-11112222,1\n", "topup_batch\n"] {
         fs::write(&path, text).unwrap();
-        let foreign = results_path_is_ours(&path, &name()).unwrap_err();
+        let foreign = results_path_is_ours(&fixture.path, &path, &name()).unwrap_err();
         assert!(matches!(foreign, ResultsFileError::Foreign { .. }), "{text:?}");
         let refused = write_results_file(&fixture.reader(), fixture.batch, &path).unwrap_err();
         assert_eq!(refused, foreign);
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
     fs::write(&path, "topup_batch,topup_row\npay-0a1b2c3d,1\n").unwrap();
-    assert_eq!(results_path_is_ours(&path, &name()), Ok(()));
+    assert_eq!(results_path_is_ours(&fixture.path, &path, &name()), Ok(()));
     let folder = fixture.folder.path();
-    assert!(matches!(results_path_is_ours(folder, &name()), Err(ResultsFileError::Foreign { .. })));
+    assert!(matches!(
+        results_path_is_ours(&fixture.path, folder, &name()),
+        Err(ResultsFileError::Foreign { .. })
+    ));
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_told_before_anything_is_sent() {
     let fixture = Fixture::new();
     let nowhere = fixture.folder.path().join("none").join("x.csv");
-    assert!(matches!(results_path_is_ours(&nowhere, &name()), Err(ResultsFileError::Io { .. })));
+    assert!(matches!(
+        results_path_is_ours(&fixture.path, &nowhere, &name()),
+        Err(ResultsFileError::Io { .. })
+    ));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use bulk_topup::domain::{RowNumber, SubmitMeaning, WallTime};
 use bulk_topup::ledger::{BatchEvent, Difference, Record, VerifyReport};
 
-use crate::fixture::{Fixture, answered, intent, raw, run_started};
+use crate::fixture::{Fixture, admit, admitted, answered, intent, new_batch, raw, run_started};
 
 /// A batch with a life behind it, damaged by `sql`, verified.
-fn verify_after(sql: &str) -> VerifyReport {
+pub fn verify_after(sql: &str) -> VerifyReport {
     let fixture = Fixture::new();
     let writer = fixture.writer();
     let batch_events = vec![(WallTime(9), run_started())];
@@ -23,11 +23,16 @@ fn verify_after(sql: &str) -> VerifyReport {
     fixture.reader().verify(fixture.batch).unwrap()
 }
 
-fn row(report: &VerifyReport) -> Option<u64> {
+pub fn row(report: &VerifyReport) -> Option<u64> {
     report.differences.iter().find_map(|difference| match difference {
         Difference::Row { row, .. } => Some(row.0),
         Difference::File(_)
         | Difference::Chain { .. }
+        | Difference::State { .. }
+        | Difference::NoBatch { .. }
+        | Difference::Submits { .. }
+        | Difference::Ids { .. }
+        | Difference::AdmittedIds
         | Difference::End { .. }
         | Difference::Admission
         | Difference::Batch(_) => None,
@@ -69,6 +74,7 @@ fn a_changed_byte_in_a_row_is_found() {
         "UPDATE standings SET account = NULL WHERE row = 1",
         "UPDATE standings SET changed_at = 0 WHERE row = 1",
         "DELETE FROM standings WHERE row = 1",
+        "UPDATE submits SET tick = 0, boot = 0 WHERE row = 1",
         "UPDATE rows SET amount = '1' WHERE row = 1",
         "UPDATE rows SET new_cells = x'78' WHERE row = 1",
         "UPDATE rows SET new_order = admitted_order WHERE row = 1",
@@ -152,8 +158,8 @@ fn facts_cannot_be_changed_through_sql() {
 fn a_thousand_differences_are_counted_not_listed() {
     let fixture = Fixture::new();
     let mut ledger = fixture.ledger();
-    let many = (1..=300).map(crate::fixture::admitted);
-    let batch = crate::fixture::admit(&mut ledger, &crate::fixture::new_batch("many-11112222"), many);
+    let many = (1..=300).map(admitted);
+    let batch = admit(&mut ledger, &new_batch("many-11112222"), many);
     raw(&fixture.path).execute_batch("UPDATE standings SET changed_at = 5").unwrap();
     let report = ledger.verify(batch).unwrap();
     assert_eq!((report.differences.len(), report.more, report.rows), (100, 200, 300));

@@ -1,5 +1,6 @@
 //! Each exit code from a run that calls for it, and commands that spend nothing.
 
+use std::fs;
 use std::net::TcpListener;
 
 use super::checker::check_final;
@@ -33,11 +34,11 @@ fn exit_2_means_that_nothing_was_sent() {
     refused(&["run", "payroll.csv", "--yes", "--expect-total", "VND=1"], "--expect-total");
     refused(&["run", "none.csv", "--yes"], "none.csv");
     refused(&["run", "payroll.csv", "--yes", "--config", "none.toml"], "none.toml");
-    std::fs::write(world.path("work/bad.csv"), "name,amount\nAn,20000\n").unwrap();
+    fs::write(world.path("work/bad.csv"), "name,amount\nAn,20000\n").unwrap();
     refused(&["run", "bad.csv", "--yes"], "phone");
-    std::fs::write(world.path("work/empty.csv"), "phone,amount\n").unwrap();
+    fs::write(world.path("work/empty.csv"), "phone,amount\n").unwrap();
     refused(&["run", "empty.csv", "--yes"], "");
-    std::fs::write(world.path("work/wrong.csv"), "phone,amount\n12,20000\n0912345678,\n").unwrap();
+    fs::write(world.path("work/wrong.csv"), "phone,amount\n12,20000\n0912345678,\n").unwrap();
     refused(&["run", "wrong.csv", "--yes"], "nothing was sent");
     refused(&["run", "payroll.csv", "--nonsense"], "--nonsense");
     refused(&["settle", "nobody"], "nobody");
@@ -51,8 +52,8 @@ fn exit_2_means_that_nothing_was_sent() {
 fn exit_3_means_that_some_rows_failed_or_were_wrong_and_none_is_open() {
     for (rows, more) in [(tailed("0003", 1), ""), (tailed("1234", 1), "12,20000,,,,short\n")] {
         let world = World::new("", 1, &[rows, rows::plain(4, &rows::ALL, 1)].concat());
-        let file = std::fs::read_to_string(&world.input).unwrap();
-        std::fs::write(&world.input, file + more).unwrap();
+        let file = fs::read_to_string(&world.input).unwrap();
+        fs::write(&world.input, file + more).unwrap();
         let ended = world.topup(&[]);
         assert_exit(&ended, 3);
         world.assert_sound(&ended, true);
@@ -217,4 +218,41 @@ fn rows_of_another_account_are_neither_sent_nor_looked_up_and_are_reported() {
     let ended = world.topup(&["--settle-for", "20s"]);
     assert_exit(&ended, 0);
     world.assert_sound(&ended, true);
+}
+
+#[test]
+fn no_path_of_a_command_may_lead_to_the_ledger() {
+    let world = World::new("", 1, &tailed("0000", 1));
+    let ledger = world.ledger.to_str().unwrap();
+    let index = format!("{ledger}-shm");
+    // Before there is one, too: figures are written at the end, over whatever stands there by then.
+    fs::create_dir(world.ledger.parent().unwrap()).unwrap();
+    assert_exit(&world.topup(&["--metrics-file", ledger]), 2);
+    assert!(!world.ledger.exists());
+    assert_exit(&world.topup(&["-o", ledger]), 2);
+    assert_eq!(world.requests(), 0);
+    assert_exit(&world.topup(&[]), 0);
+    let (batch, before) = (world.batch(), fs::read(ledger).unwrap());
+    for file in [ledger, &index] {
+        for args in [
+            vec!["check", file],
+            vec!["run", file, "--yes"],
+            vec!["run", "payroll.csv", "--yes", "-o", file],
+            vec!["retry", file, "--yes"],
+            vec!["retry", "payroll.results.csv", "--yes", "-o", file],
+            vec!["settle", &batch, "-o", file],
+            vec!["settle", &batch, "--metrics-file", file],
+            vec!["status", &batch, "--results", file],
+            vec!["report", &batch, "-o", file],
+            vec!["reconcile", &batch, "--statement", file],
+        ] {
+            let ended = world.run(&args);
+            assert_exit(&ended, 2);
+            // What is refused before it is known where the ledger is, or where nothing is left to be sent.
+            let earlier = args.contains(&"--metrics-file") || args.contains(&"payroll.csv");
+            assert!(earlier || ended.stderr.contains("belongs to the ledger"), "{args:?}: {}", ended.stderr);
+        }
+    }
+    assert_eq!(fs::read(ledger).unwrap(), before);
+    assert_exit(&world.run(&["status", &batch, "--verify"]), 0);
 }

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use super::program::Program;
 use super::retry::{assert_sound_over_retries, assert_state, charges, priced, retry, row, sent, state};
 use super::rows::{Country, Row};
-use super::world::{Settings, World, assert_exit};
+use super::world::{LONG, Settings, World, assert_exit};
 
 fn vietnamese(count: usize, first: &str) -> Vec<Row> {
     let tail = |n: usize| if n == 0 { first.to_owned() } else { format!("80{n:02}") };
@@ -158,4 +159,33 @@ fn a_batch_goes_on_only_when_it_is_confirmed_again() {
     assert_exit(&ended, 0);
     world.assert_sound(&ended, true);
     assert_eq!(world.requests(), 5);
+}
+
+#[test]
+fn a_canary_of_a_retry_that_failed_again_does_not_go_out_with_the_rest() {
+    // Rows 1 and 2 fail whenever they are sent, the others only the first time.
+    let mut rows = vietnamese(5, "0003");
+    rows[1] = priced(Country::Vietnam, 1, "0003", "20000");
+    let mut world = World::new("failed=100", 1, &rows);
+    assert_exit(&world.topup(&[]), 3);
+    assert_eq!(world.requests(), 5);
+    world.serve("", 1);
+    let mut command = world.command();
+    command.args(["retry", "payroll.results.csv", "--first", "2", "--no-progress"]);
+    let (mut program, mut person) = Program::start_before(command, &world.next_stem());
+    person.reads("Type the VND total (100000)");
+    person.answers("100000");
+    let told = person.reads("Send the rest?");
+    assert!(told.contains("First rows: 2 failed. 3 rows are left."), "{told}");
+    person.answers("yes");
+    let ended = program.wait(LONG);
+    assert_exit(&ended, 3);
+    // One submit of before, and one of this retry.
+    assert_eq!([1, 2, 3, 4, 5].map(|row| sent(&world, row).len()), [2; 5]);
+    world.results = world.path("work/payroll.results-2.csv");
+    assert_sound_over_retries(&world, &ended);
+    assert_eq!(
+        [1, 2, 3, 4, 5].map(|row| state(&world, row).0 == "failed"),
+        [true, true, false, false, false]
+    );
 }

@@ -1,13 +1,16 @@
 //! One started process: its output goes to files, every wait has an end, and it never outlives its value.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How often something that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(4);
@@ -46,6 +49,20 @@ impl Program {
         File::create(&stderr).unwrap();
         command.stdin(Stdio::null());
         Program { child: command.spawn().unwrap(), stdout, stderr }
+    }
+
+    /// Starts a command before a person: questions come to a terminal, where they are answered.
+    pub fn start_before(mut command: Command, stem: &Path) -> (Program, Person) {
+        let (stdout, stderr) = (stem.with_extension("out"), stem.with_extension("err"));
+        File::create(&stderr).unwrap();
+        let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keys).unwrap();
+        unlockpt(&keys).unwrap();
+        let name = ptsname(&keys, Vec::new()).unwrap();
+        let screen = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        command.stdin(screen.try_clone().unwrap()).stderr(screen).stdout(File::create(&stdout).unwrap());
+        let program = Program { child: command.spawn().unwrap(), stdout, stderr };
+        (program, Person::at(File::from(keys)))
     }
 
     pub fn pid(&self) -> u32 {
@@ -104,6 +121,38 @@ impl Drop for Program {
         // Ended already, or killed now; either way there is nothing to be done about an error.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Who sits at a program's terminal.
+pub struct Person {
+    keys: File,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Person {
+    fn at(keys: File) -> Person {
+        let (mut screen, seen) = (keys.try_clone().unwrap(), Arc::default());
+        let shown: Arc<Mutex<Vec<u8>>> = Arc::clone(&seen);
+        // The terminal of a program that ended cannot be read any more.
+        std::thread::spawn(move || {
+            let mut more = [0; 1024];
+            while let Ok(count @ 1..) = screen.read(&mut more) {
+                shown.lock().unwrap().extend_from_slice(&more[..count]);
+            }
+        });
+        Person { keys, seen }
+    }
+
+    /// Waits for these words; gives all that was said since the last answer.
+    pub fn reads(&self, words: &str) -> String {
+        let said = || String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned();
+        until(words, Duration::from_secs(30), || Some(said()).filter(|text| text.contains(words)))
+    }
+
+    pub fn answers(&mut self, line: &str) {
+        self.seen.lock().unwrap().clear();
+        writeln!(self.keys, "{line}").unwrap();
     }
 }
 

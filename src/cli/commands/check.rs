@@ -27,6 +27,7 @@ use crate::ledger::Ledger;
 /// [`Stop`] with exit 2 for a file or configuration that cannot be used.
 pub async fn check(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Stop> {
     let context = Context::of(global, Needs::Plan).await?;
+    context.keep_off([args.file.as_path()])?;
     let spool = spool_if_asked(&args.file)?;
     let path = spool.as_ref().map_or(args.file.as_path(), |spool| spool.path());
     let shown = if spool.is_some() { "standard input".to_owned() } else { args.file.display().to_string() };

@@ -21,6 +21,7 @@ use crate::report::{Said, Stand, Stated, StatusWords};
 /// [`Stop`] with exit 2: unknown batch or provider, or a statement that cannot be read; 1: the ledger failed.
 pub async fn reconcile(global: &GlobalArgs, args: &ReconcileArgs) -> Result<Exit, Stop> {
     let context = Context::of(global, Needs::Ledger).await?;
+    context.keep_off([args.statement.as_path()])?;
     let Some(ledger) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));

@@ -25,13 +25,13 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
     };
     let batch = context.find_batch(&ledger, &args.batch)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(batch.name.as_str()));
-    report_path_is_ours(&path, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
+    report_path_is_ours(ledger.path(), &path, &batch.name).map_err(|e| Stop::refused(e.to_string()))?;
     // One state of the ledger, whatever is written meanwhile.
     let (page, steps) = ledger.snapshot(|ledger| {
         let batch = ledger.batch(batch.id)?;
         page(&context, ledger, &batch)
     })?;
-    write_report_file(&path, &batch.name, &page).map_err(stopped)?;
+    write_report_file(ledger.path(), &path, &batch.name, &page).map_err(stopped)?;
     if terminal.json {
         let object = serde_json::json!({ "schema": 1, "batch": batch.name, "report": path });
         terminal.data(&format!("{object:#}"));
@@ -47,7 +47,9 @@ pub async fn report(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Stop
 
 fn stopped(error: ReportFileError) -> Stop {
     match error {
-        ReportFileError::Foreign { .. } => Stop::refused(error.to_string()),
+        ReportFileError::Foreign { .. } | ReportFileError::OfLedger { .. } => {
+            Stop::refused(error.to_string())
+        }
         ReportFileError::Io { .. } => Stop::internal(error.to_string()),
     }
 }

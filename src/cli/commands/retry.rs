@@ -31,7 +31,8 @@ use crate::lifecycle::{Entry, Event, Phase, StoredRow};
 /// [`Stop`]: refused, locked, or the ledger failed.
 pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::Providers).await?;
-    context.metrics = metrics;
+    context.measure(metrics, args.finish.metrics_file.as_deref())?;
+    context.keep_off([args.results_file.as_path()])?;
     let batch = batch_of(args)?;
     let (lock, mut ledger) = context.own_ledger()?;
     let work = Work { context: &context, args };
@@ -71,7 +72,7 @@ pub async fn retry(global: &GlobalArgs, args: &RetryArgs, metrics: Option<Metric
     if is_same_file(&results, &args.results_file) {
         return Err(Stop::refused("-o names the file that is retried; name another one"));
     }
-    results_can_be_written(&results, &info.name, (info.rows, info.header.len()))?;
+    results_can_be_written(&ledger, &results, &info.name, (info.rows, info.header.len()))?;
     let mut preflights = Preflights::default();
     let choice = work.choose(&ledger, &info, &mut preflights).await?;
     let standing = Standing::of(&ledger, &info)?;

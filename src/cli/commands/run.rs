@@ -31,7 +31,8 @@ use crate::lifecycle::{Phase, StoredRow};
 /// [`Stop`]: refused, locked, or the ledger failed.
 pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::NewBatch).await?;
-    context.metrics = metrics;
+    context.measure(metrics, args.finish.metrics_file.as_deref())?;
+    context.keep_off([args.file.as_path()])?;
     let approval = args.plan.as_deref().map(Approval::read).transpose()?;
     let mut with_plan = args.clone();
     if let Some(approval) = &approval {
@@ -72,7 +73,7 @@ pub async fn run(global: &GlobalArgs, args: &RunArgs, metrics: Option<Metrics>) 
         true => results,
         false => info.results_path.clone(),
     });
-    results_can_be_written(&results, &info.name, (info.rows, info.header.len()))?;
+    results_can_be_written(&ledger, &results, &info.name, (info.rows, info.header.len()))?;
     let mut session = Session::new(lock, ledger, info, context.clock)?;
     guards::refuse_repeats(&session, repeats).await?;
     let sending = Sending {
@@ -115,7 +116,8 @@ fn results_path(args: &RunArgs, input: &InputFile, sandbox: bool) -> PathBuf {
 /// its own results from another ledger.
 fn refuse_strays(context: &Context, ledger: &Ledger, input: &InputFile, results: &Path) -> Result<(), Stop> {
     let beside = results_beside(input, results);
-    let own = |path: &&PathBuf| path.exists() && results_path_is_ours(path, &input.batch).is_ok();
+    let own =
+        |path: &&PathBuf| path.exists() && results_path_is_ours(ledger.path(), path, &input.batch).is_ok();
     if let Some(results) = beside.iter().find(own).filter(|_| !context.sandbox) {
         return Err(Stop::refused(format!(
             "{} holds results of this very file, but the ledger {} does not know the batch {}. It was sent from \
@@ -327,7 +329,7 @@ impl Fresh<'_> {
             )));
         }
         let shape = (survey.totals.rows, survey.header.len());
-        results_can_be_written(self.results, &self.input.batch, shape)?;
+        results_can_be_written(ledger, self.results, &self.input.batch, shape)?;
         let amounts = Amounts::of(&survey);
         confirm(&amounts, self.context, &self.args.send)?;
         let source =

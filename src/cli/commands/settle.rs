@@ -24,7 +24,7 @@ use crate::run::Ended;
 /// [`Stop`]: refused, locked, or the ledger failed.
 pub async fn settle(global: &GlobalArgs, args: &SettleArgs, metrics: Option<Metrics>) -> Result<Exit, Stop> {
     let mut context = Context::of(global, Needs::Providers).await?;
-    context.metrics = metrics;
+    context.measure(metrics, args.finish.metrics_file.as_deref())?;
     let Some(reader) = context.read_ledger()? else {
         let path = context.ledger_path.display();
         return Err(Stop::refused(format!("there is no ledger {path}: nothing was ever sent from it")));
@@ -89,7 +89,7 @@ async fn settle_one(
     lock: Arc<LedgerLock>,
 ) -> Result<Exit, Stop> {
     let results: PathBuf = args.finish.results.clone().unwrap_or_else(|| batch.results_path.clone());
-    results_path_is_ours(&results, &batch.name)
+    results_path_is_ours(lock.ledger(), &results, &batch.name)
         .and_then(|()| results_fit(&results, batch.rows, batch.header.len()))
         .map_err(|e| Stop::refused(e.to_string()))?;
     let ledger = Ledger::open(lock.ledger())?;

@@ -14,7 +14,7 @@ use crate::cli::context::{Context, Needs};
 use crate::domain::RowNumber;
 use crate::job::Exit;
 use crate::job::Stop;
-use crate::ledger::{BatchInfo, Ledger, results_fit, results_path_is_ours, write_results_file};
+use crate::ledger::{BatchInfo, Ledger, VerifyReport, results_fit, results_path_is_ours, write_results_file};
 
 /// Between two looks of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ pub async fn status(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Stop
         }
         (Some(batch), Some(row), _) => history::history(&context, &ledger, &batch, RowNumber(row.get())),
         (Some(batch), None, Some(path)) => {
-            results_path_is_ours(path, &batch.name)
+            results_path_is_ours(ledger.path(), path, &batch.name)
                 .and_then(|()| results_fit(path, batch.rows, batch.header.len()))
                 .map_err(|e| Stop::refused(e.to_string()))?;
             write_results_file(&ledger, batch.id, path)?;
@@ -95,17 +95,25 @@ fn verify(context: &Context, ledger: &Ledger, batch: Option<&BatchInfo>) -> Resu
         None => ledger.batches()?,
     };
     let mut sound = true;
+    if batches.is_empty() {
+        // A ledger whose batches were taken out of it still has their events.
+        sound = tell_verified(context, "no batch", &ledger.verify_whole()?);
+    }
     for batch in batches {
-        let report = ledger.verify(batch.id)?;
-        sound &= report.is_clean();
-        let found = if report.is_clean() { "sound" } else { "DAMAGED" };
-        context.terminal.data(&format!(
-            "{}  {found}: {} rows rebuilt, {} events in the chain",
-            batch.name, report.rows, report.events
-        ));
-        for difference in &report.differences {
-            context.terminal.data(&format!("  {difference}"));
-        }
+        sound &= tell_verified(context, batch.name.as_str(), &ledger.verify(batch.id)?);
     }
     Ok(if sound { Exit::Success } else { Exit::Internal })
+}
+
+/// Tells what was found; gives whether it is sound.
+fn tell_verified(context: &Context, name: &str, report: &VerifyReport) -> bool {
+    let found = if report.is_clean() { "sound" } else { "DAMAGED" };
+    context.terminal.data(&format!(
+        "{name}  {found}: {} rows rebuilt, {} events in the chain",
+        report.rows, report.events
+    ));
+    for difference in &report.differences {
+        context.terminal.data(&format!("  {difference}"));
+    }
+    report.is_clean()
 }
