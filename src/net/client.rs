@@ -99,6 +99,18 @@ impl Client {
         Ok(Self { way: Arc::new(way) })
     }
 
+    /// Lets the system tell what came on the connections of these clients since their last replies: an end, or
+    /// something that nobody asked for. Requests that follow at once need not wait for that one by one.
+    pub async fn listen(clients: &[Self]) {
+        tokio::task::yield_now().await;
+        for client in clients {
+            match &*client.way {
+                Way::Direct(direct) => direct.told(),
+                Way::Proxied(_) => {}
+            }
+        }
+    }
+
     /// Sends the request once and says what became of it. [`Delivery::NotSent`] is a proof; whatever may have
     /// left is [`Delivery::MaybeSent`]. A future that is dropped may have sent it.
     pub async fn send(&self, request: &HttpRequest) -> Delivery {

@@ -8,6 +8,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub(super) struct Direct {
     connect_timeout: Duration,
     idle: Duration,
     kept: Arc<Mutex<Resting>>,
+    /// How often the system was let tell what came on kept connections.
+    rounds: AtomicU64,
     /// The address of the last POST: most often that of the next one too. A GET has its order in its address.
     posted: Mutex<Option<(Secret, Arc<Address>)>>,
 }
@@ -64,6 +67,8 @@ struct Kept {
     link: Box<Link>,
     /// By [`clock`].
     since: Duration,
+    /// The last of [`Direct::rounds`] before that.
+    round: u64,
 }
 
 /// Where a request goes.
@@ -98,6 +103,7 @@ impl Direct {
             connect_timeout,
             idle: options.idle,
             kept: Arc::default(),
+            rounds: AtomicU64::new(0),
             posted: Mutex::default(),
         })
     }
@@ -113,6 +119,11 @@ impl Direct {
         // Connecting has a shorter limit of its own: what passes this one may have been sent.
         let in_time = tokio::time::timeout(self.timeout, exchange).await;
         in_time.unwrap_or(Delivery::MaybeSent(NetFault::TimedOut))
+    }
+
+    /// The system told what came on the connections kept until now.
+    pub(super) fn told(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Where the request goes. None: its address is none.
@@ -139,9 +150,12 @@ impl Direct {
     ) -> Delivery {
         loop {
             let (mut link, kept) = match self.take(&address.origin) {
-                Some(link) => {
-                    // Lets the system tell first what came meanwhile: an end, or a stray reply.
-                    tokio::task::yield_now().await;
+                Some(Kept { link, round, .. }) => {
+                    // The system tells first what came since then: an end, or a stray reply.
+                    if round == self.rounds.load(Ordering::Relaxed) {
+                        tokio::task::yield_now().await;
+                        self.told();
+                    }
                     (link, true)
                 }
                 // Seldom, and large: what waits for answers stays small.
@@ -193,14 +207,14 @@ impl Direct {
     }
 
     /// A kept connection, the youngest first. Whatever was kept for too long is closed.
-    fn take(&self, origin: &Origin) -> Option<Box<Link>> {
+    fn take(&self, origin: &Origin) -> Option<Kept> {
         if self.idle.is_zero() {
             return None;
         }
         let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         resting.close_spent(self.idle);
         let place = resting.kept.iter().rposition(|one| one.address.origin == *origin)?;
-        Some(resting.kept.remove(place).link)
+        Some(resting.kept.remove(place))
     }
 
     /// Keeps a connection whose exchange came to its end.
@@ -210,7 +224,8 @@ impl Direct {
         }
         let mut resting = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if resting.kept.len() < KEPT_MAX {
-            resting.kept.push(Kept { address, link, since: clock() });
+            let round = self.rounds.load(Ordering::Relaxed);
+            resting.kept.push(Kept { address, link, since: clock(), round });
         }
         if !resting.watched {
             resting.watched = true;

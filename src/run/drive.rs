@@ -2,8 +2,10 @@
 //! input.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
@@ -22,6 +24,10 @@ const HINTS_EVERY: Duration = Duration::from_millis(500);
 
 /// How often whoever watches is told the counts.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Answers that are handed in together: few, so that the places they leave are taken while more are read. Answers to
+/// requests that left together would stay together, and the provider would wait for us in between.
+const ENDED_MAX: usize = 16;
 
 /// Where the engine's rows come from.
 pub trait Rows {
@@ -140,9 +146,14 @@ struct Calls {
 }
 
 impl Calls {
-    fn begin(&mut self, call: impl Future<Output = Arrived> + 'static) {
+    /// Begins a request: it goes out at once, if it can.
+    async fn begin(&mut self, call: impl Future<Output = Arrived> + 'static) {
         // They share one task: what one of them does must not put off the others.
-        self.under_way.push(Box::pin(unconstrained(call)));
+        let mut call = Box::pin(unconstrained(call));
+        match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+            Poll::Ready(arrived) => self.ended.push(arrived),
+            Poll::Pending => self.under_way.push(call),
+        }
     }
 
     /// Waits until a request ended; for ever where there is none.
@@ -155,9 +166,10 @@ impl Calls {
         }
     }
 
-    /// Works on all of them as far as that is possible now.
+    /// Works on them as far as that is possible now, until some have ended.
     fn work(&mut self) {
-        while let Some(Some(one)) = self.under_way.next().now_or_never() {
+        while self.ended.len() < ENDED_MAX {
+            let Some(Some(one)) = self.under_way.next().now_or_never() else { break };
             self.ended.push(one);
         }
     }
@@ -231,6 +243,7 @@ impl Drive<'_> {
     /// Does what the engine wants done.
     async fn obey(&mut self, calls: &mut Calls, commits: &mut Commits) -> Result<(), RunError> {
         let mut now = self.clock.now();
+        let mut listened = false;
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
@@ -244,7 +257,11 @@ impl Drive<'_> {
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
                     let sent = now.tick;
-                    calls.begin(carry_out(client, request, call, sent));
+                    if !std::mem::replace(&mut listened, true) {
+                        let clients = |lane: &LaneClients| [lane.submit.clone(), lane.look_up.clone()];
+                        Client::listen(&self.clients.iter().flat_map(clients).collect::<Vec<_>>()).await;
+                    }
+                    calls.begin(carry_out(client, request, call, sent)).await;
                 }
                 Command::NeedRows { lane, open, after, limit } => {
                     if open {
