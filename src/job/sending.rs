@@ -319,7 +319,8 @@ impl Sending<'_> {
     }
 
     /// After the canary: whether the rest is sent. What came of a canary is not sent again on the same word, not even
-    /// where it failed: it leaves the rows of a retry, unless it never went out.
+    /// where it failed: it leaves the rows of a retry unless it stands ready. (One that had failed before and did not
+    /// get to be sent leaves them too; the next retry has it.)
     fn canary_goes_on(&mut self, canaries: &RowSet) -> Result<bool, Stop> {
         let Self { session, retry, front, .. } = self;
         let mut counts: BTreeMap<Status, u64> = BTreeMap::new();

@@ -118,11 +118,22 @@ impl Named {
 
 /// Sorts in the ids of all events so far, in a transaction of its own; gives the last of these events. `named` holds
 /// them from some event on to the last, and begins anew behind that.
-pub(super) fn sort_in(conn: &mut Connection, path: &Path, named: &mut Named) -> Result<i64, LedgerError> {
+///
+/// # Errors
+/// [`LedgerError::Shared`] when `head` is not the last event any more.
+pub(super) fn sort_in(
+    conn: &mut Connection,
+    path: &Path,
+    named: &mut Named,
+    head: i64,
+) -> Result<i64, LedgerError> {
     let sql = |e: rusqlite::Error| LedgerError::of_sqlite(path, &e);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
     let last = last_sorted(&tx).map_err(sql)?;
     let upto: i64 = tx.query_row("SELECT seq FROM head", [], |row| row.get(0)).map_err(sql)?;
+    if upto != head {
+        return Err(LedgerError::Shared { path: path.to_owned() });
+    }
     let Named { behind, ids: mut found } = std::mem::replace(named, Named::behind(upto));
     each_intent(&tx, path, (last, behind), |_, id, place| found.push((id.to_owned(), place)))?;
     found.sort_unstable();
@@ -247,7 +258,11 @@ mod tests {
     }
 
     fn sort(path: &Path) -> i64 {
-        sort_in(&mut Ledger::open(path).unwrap().conn, path, &mut Named::behind(i64::MAX)).unwrap()
+        let mut conn = Ledger::open(path).unwrap().conn;
+        let head = conn.query_row("SELECT seq FROM head", [], |row| row.get(0)).unwrap();
+        let stale = sort_in(&mut conn, path, &mut Named::behind(i64::MAX), head - 1).unwrap_err();
+        assert!(matches!(stale, LedgerError::Shared { .. }), "{stale}");
+        sort_in(&mut conn, path, &mut Named::behind(i64::MAX), head).unwrap()
     }
 
     /// A row that was submitted under this id before its ledger was lost.

@@ -126,7 +126,7 @@ const NOWHERE: i64 = -1;
 /// The key of a row: its batch and its number in one. [`NOWHERE`] where a batch has no row of this number.
 pub(super) fn place_of(batch: i64, row: RowNumber) -> i64 {
     match i64::try_from(row.0) {
-        Ok(row) if row <= ROWS_MAX => before(batch).saturating_add(row),
+        Ok(row @ 1..=ROWS_MAX) => before(batch).saturating_add(row),
         _ => NOWHERE,
     }
 }
@@ -139,6 +139,7 @@ fn before(batch: i64) -> i64 {
 /// All rows of a batch behind one are behind the first key, up to the second.
 pub(super) fn places_after(batch: i64, after: Option<RowNumber>) -> (i64, i64) {
     let last = before(batch).saturating_add(ROWS_MAX);
+    let after = after.filter(|row| row.0 > 0);
     let first = after.map_or(before(batch), |row| match place_of(batch, row) {
         NOWHERE => last,
         place => place,

@@ -25,11 +25,11 @@ CREATE TABLE batches(
   header TEXT NOT NULL, dialect TEXT NOT NULL, results_path TEXT NOT NULL, sandbox INTEGER NOT NULL,
   created_at INTEGER NOT NULL, rows INTEGER NOT NULL, cancelled_at INTEGER, run_seq INTEGER) STRICT;
 CREATE TABLE rows(
-  place INTEGER PRIMARY KEY, batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
+  place INTEGER PRIMARY KEY CHECK(place & 4294967295 <> 0), batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
   line INTEGER NOT NULL, cells BLOB NOT NULL, admitted_order TEXT, admitted_state TEXT NOT NULL, notes TEXT NOT NULL,
   new_cells BLOB, new_order TEXT, goods TEXT, amount TEXT) STRICT;
 CREATE TABLE standings(
-  place INTEGER PRIMARY KEY, batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
+  place INTEGER PRIMARY KEY CHECK(place & 4294967295 <> 0), batch INTEGER AS (place >> 32), row INTEGER AS (place & 4294967295),
   account INTEGER, phone TEXT, phase TEXT NOT NULL,
   unsettled INTEGER, changed_at INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
 CREATE INDEX standings_ready ON standings(batch, account) WHERE phase = 'ready';

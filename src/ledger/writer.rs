@@ -159,7 +159,8 @@ fn sort_ids(conn: &mut Connection, path: &Path, known: &mut Known, most: i64) ->
         None => last_sorted(conn).map_err(|e| LedgerError::of_sqlite(path, &e))?,
     };
     let many = known.head().saturating_sub(sorted) > most;
-    known.sorted = Some(if many { sort_in(conn, path, &mut known.named)? } else { sorted });
+    let head = known.head();
+    known.sorted = Some(if many { sort_in(conn, path, &mut known.named, head)? } else { sorted });
     Ok(())
 }
 

@@ -100,7 +100,8 @@ impl Client {
     }
 
     /// Lets the system tell what came on the connections of these clients since their last replies: an end, or
-    /// something that nobody asked for. Requests that follow at once need not wait for that one by one.
+    /// something that nobody asked for. Requests that follow at once need not wait for that one by one; those that
+    /// follow after other work have to be listened for again.
     pub async fn listen(clients: &[Self]) {
         tokio::task::yield_now().await;
         for client in clients {

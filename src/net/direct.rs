@@ -151,10 +151,10 @@ impl Direct {
         loop {
             let (mut link, kept) = match self.take(&address.origin) {
                 Some(Kept { link, round, .. }) => {
-                    // The system tells first what came since then: an end, or a stray reply.
+                    // The system tells first what came since then: an end, or a stray reply. (It does if this is
+                    // polled only when it is woken; whoever polls more often listens for all.)
                     if round == self.rounds.load(Ordering::Relaxed) {
                         tokio::task::yield_now().await;
-                        self.told();
                     }
                     (link, true)
                 }

@@ -2,18 +2,11 @@
 //! input.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::FutureExt;
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::task::coop::unconstrained;
-
+use super::calls::{Arrived, Calls};
 use super::{Clock, Signals, crash_at};
-use crate::domain::{Delivery, HttpRequest, NetFault, Now, RowNumber, Tick, TransactionId};
+use crate::domain::{Now, RowNumber, Tick, TransactionId};
 use crate::engine::{CallEnd, CallId, Command, Engine, Input, LaneId, LaneStats, Loaded, Notice, RecordId};
 use crate::ledger::{BatchEvent, BatchId, Commit, LedgerError, Record, Writer};
 use crate::lifecycle::{Entry, Event, Receipt};
@@ -24,10 +17,6 @@ const HINTS_EVERY: Duration = Duration::from_millis(500);
 
 /// How often whoever watches is told the counts.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-
-/// Answers that are handed in together: few, so that the places they leave are taken while more are read. Answers to
-/// requests that left together would stay together, and the provider would wait for us in between.
-const ENDED_MAX: usize = 16;
 
 /// Where the engine's rows come from.
 pub trait Rows {
@@ -131,67 +120,6 @@ impl std::fmt::Debug for Drive<'_> {
     }
 }
 
-/// How a request ended, and when it was handed to its client.
-struct Arrived {
-    call: CallId,
-    delivery: Delivery,
-    sent: Tick,
-}
-
-/// Requests under way, worked on by whoever waits for the next to end, and those that ended.
-#[derive(Default)]
-struct Calls {
-    under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Arrived>>>>,
-    ended: Vec<Arrived>,
-}
-
-impl Calls {
-    /// Begins a request: it goes out at once, if it can.
-    async fn begin(&mut self, call: impl Future<Output = Arrived> + 'static) {
-        // They share one task: what one of them does must not put off the others.
-        let mut call = Box::pin(unconstrained(call));
-        match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
-            Poll::Ready(arrived) => self.ended.push(arrived),
-            Poll::Pending => self.under_way.push(call),
-        }
-    }
-
-    /// Waits until a request ended; for ever where there is none.
-    async fn end(&mut self) {
-        if self.ended.is_empty() {
-            match self.under_way.next().await {
-                Some(one) => self.ended.push(one),
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Works on them as far as that is possible now, until some have ended.
-    fn work(&mut self) {
-        while self.ended.len() < ENDED_MAX {
-            let Some(Some(one)) = self.under_way.next().now_or_never() else { break };
-            self.ended.push(one);
-        }
-    }
-
-    /// Lets those that just began go out, before something else takes long.
-    async fn go_out(&mut self) {
-        // One turn to connect, one to write.
-        for _ in 0..2 {
-            self.work();
-            tokio::task::yield_now().await;
-        }
-        self.work();
-    }
-}
-
-/// Carries out one request. Whatever happens to it, the engine is told, or it would wait for ever.
-async fn carry_out(client: Client, request: HttpRequest, call: CallId, sent: Tick) -> Arrived {
-    let delivery = AssertUnwindSafe(client.send(&request)).catch_unwind().await;
-    let delivery = delivery.unwrap_or(Delivery::MaybeSent(NetFault::Broken));
-    Arrived { call, delivery, sent }
-}
-
 /// A record that is durable, with the receipts of its intents.
 type Durable = (Option<RecordId>, Vec<Receipt>);
 
@@ -243,7 +171,6 @@ impl Drive<'_> {
     /// Does what the engine wants done.
     async fn obey(&mut self, calls: &mut Calls, commits: &mut Commits) -> Result<(), RunError> {
         let mut now = self.clock.now();
-        let mut listened = false;
         while let Some(command) = self.engine.next_command() {
             match command {
                 Command::Record { record, entries } => {
@@ -251,22 +178,16 @@ impl Drive<'_> {
                     self.observer.recorded(&entries, now);
                     let record_of = Record { batch: self.batch, batch_events: vec![], entries };
                     commits.0.push_back((Some(record), self.writer.append(record_of)));
+                    calls.was_busy();
                 }
                 Command::Call { call, lane, request } => {
                     let Some(clients) = self.clients.get(lane.0) else { continue };
                     let submits = self.engine.is_submit(call);
                     let client = if submits { &clients.submit } else { &clients.look_up }.clone();
-                    let sent = now.tick;
-                    if !std::mem::replace(&mut listened, true) {
-                        let clients = |lane: &LaneClients| [lane.submit.clone(), lane.look_up.clone()];
-                        Client::listen(&self.clients.iter().flat_map(clients).collect::<Vec<_>>()).await;
-                    }
-                    calls.begin(carry_out(client, request, call, sent)).await;
+                    calls.begin(&self.clients, client, (call, request, now.tick)).await;
                 }
                 Command::NeedRows { lane, open, after, limit } => {
-                    if open {
-                        calls.go_out().await;
-                    }
+                    calls.go_out().await;
                     let (rows, more) = self.rows.page(lane, open, after, limit)?;
                     now = self.clock.now();
                     self.engine.handle(Input::Rows { lane, open, rows, more }, now);
@@ -324,8 +245,8 @@ impl Drive<'_> {
             inputs.extend(durable(committed));
         }
         calls.work();
-        let mut sent = Vec::with_capacity(calls.ended.len());
-        for Arrived { call, delivery, sent: at } in calls.ended.drain(..) {
+        let mut sent = Vec::new();
+        for Arrived { call, delivery, sent: at } in calls.ended() {
             crash_at("after_reply");
             sent.push((call, at));
             inputs.push(Input::Delivered { call, delivery });

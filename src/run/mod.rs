@@ -1,5 +1,6 @@
 //! Floor 4: the shell that joins engine, ledger, net and signals. The only clock is here.
 
+mod calls;
 mod clock;
 mod crash;
 mod drive;

@@ -126,3 +126,21 @@ fn a_batch_that_vanished_is_found() {
     raw(&fixture.path).execute_batch(&gone(2)).unwrap();
     assert_eq!(ledger.verify_whole().unwrap().differences, [missing(1), missing(2)], "where none is left");
 }
+
+#[test]
+fn no_row_is_numbered_zero() {
+    let fixture = Fixture::new();
+    let raw = raw(&fixture.path);
+    for table in ["rows", "standings"] {
+        let sql = format!("UPDATE {table} SET place = place - (place & 4294967295) WHERE row = 3");
+        let refused = raw.execute_batch(&sql).unwrap_err().to_string();
+        assert!(refused.contains("CHECK") || refused.contains("stays"), "{refused}");
+    }
+    raw.execute_batch(
+        "PRAGMA ignore_check_constraints = ON;
+         INSERT INTO standings SELECT place - (place & 4294967295), account, phone, phase, unsettled, changed_at, last
+         FROM standings WHERE row = 3",
+    )
+    .unwrap();
+    assert!(!fixture.reader().verify(fixture.batch).unwrap().is_clean());
+}

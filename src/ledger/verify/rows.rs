@@ -16,7 +16,7 @@ use crate::lifecycle::{Intent, TopUp};
 const ROWS: &str = "SELECT r.row, r.line, r.cells, r.admitted_order, r.admitted_state, r.notes, r.new_cells,
      r.new_order, a.kind, a.tag, s.phone, r.goods, r.amount, s.phase, s.unsettled, s.changed_at, s.last
      FROM rows r LEFT JOIN standings s ON s.place = r.place
-     LEFT JOIN accounts a ON a.id = s.account WHERE r.place > ?1 AND r.place <= ?2 ORDER BY r.place";
+     LEFT JOIN accounts a ON a.id = s.account WHERE r.place >= ?1 AND r.place <= ?2 ORDER BY r.place";
 
 /// Events that no row's standing leads to: those of rows that were never admitted, and those after the last that a
 /// standing names.
@@ -25,8 +25,8 @@ const STRAYS: &str = "SELECT e.seq, e.row, r.place IS NULL FROM events e
      LEFT JOIN standings s ON s.place = (e.batch << 32) + e.row
      WHERE e.batch = ?1 AND e.row IS NOT NULL AND e.seq > coalesce(s.last, 0) LIMIT 100";
 
-/// Rows of a batch that stand somewhere and are not there.
-const STRANGERS: &str = "SELECT s.row FROM standings s WHERE s.place > ?1 AND s.place <= ?2
+/// Rows of a batch that stand somewhere and are not there; also one of the number 0, which none has.
+const STRANGERS: &str = "SELECT s.row FROM standings s WHERE s.place >= ?1 AND s.place <= ?2
      AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.place = s.place) LIMIT 100";
 
 /// What was found of a row that is as it was written.
@@ -103,7 +103,7 @@ impl Ledger {
         of_rows: u64,
         report: &mut VerifyReport,
     ) -> Result<(), LedgerError> {
-        let all = "SELECT count(*) FROM standings WHERE place > ?1 AND place <= ?2";
+        let all = "SELECT count(*) FROM standings WHERE place >= ?1 AND place <= ?2";
         let places = places_after(batch.0, None);
         let all: i64 = self.sql(|conn| conn.query_row(all, places, |row| row.get(0)))?;
         if unsigned(all) == of_rows {
