@@ -205,13 +205,8 @@ pub(super) fn parts_after(conn: &Connection, mut last: i64) -> rusqlite::Result<
     Ok(parts)
 }
 
-/// Hands over the intents behind one event, up to another; gives the last event there is of them.
-fn each_intent(
-    conn: &Connection,
-    path: &Path,
-    (after, upto): (i64, i64),
-    mut each: impl FnMut(i64, &str, Place),
-) -> Result<i64, LedgerError> {
+/// The id that an intent names, by its body.
+pub(super) fn id_of(body: &str) -> serde_json::Result<&str> {
     #[derive(Deserialize)]
     struct Body<'b> {
         #[serde(borrow)]
@@ -221,6 +216,16 @@ fn each_intent(
     struct Named<'b> {
         id: &'b str,
     }
+    serde_json::from_str::<Body<'_>>(body).map(|body| body.intent.id)
+}
+
+/// Hands over the intents behind one event, up to another; gives the last event there is of them.
+fn each_intent(
+    conn: &Connection,
+    path: &Path,
+    (after, upto): (i64, i64),
+    mut each: impl FnMut(i64, &str, Place),
+) -> Result<i64, LedgerError> {
     let sql = |e: rusqlite::Error| LedgerError::of_sqlite(path, &e);
     let text = "SELECT seq, batch, row, body FROM events WHERE seq > ?1 AND seq <= ?2 AND row IS NOT NULL ORDER BY seq";
     let mut ask = conn.prepare_cached(text).map_err(sql)?;
@@ -230,9 +235,9 @@ fn each_intent(
         last = event.get(0).map_err(sql)?;
         let body = event.get_ref(3).and_then(|body| Ok(body.as_str()?)).map_err(sql)?;
         if body.starts_with(INTENT) {
-            let read: Body<'_> = serde_json::from_str(body).map_err(|e| LedgerError::damaged(path, e))?;
+            let id = id_of(body).map_err(|e| LedgerError::damaged(path, e))?;
             let place = (event.get(1).map_err(sql)?, event.get(2).map_err(sql)?);
-            each(last, read.intent.id, place);
+            each(last, id, place);
         }
     }
     Ok(last)

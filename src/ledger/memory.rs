@@ -193,25 +193,9 @@ impl MemoryLedger {
 
 #[expect(clippy::disallowed_methods, reason = "this is a ledger")]
 fn receipts_of(entries: &[Entry]) -> Vec<Receipt> {
-    let intents = entries.iter().filter_map(|entry| match &entry.event {
-        Event::Intent(intent) => Some(Receipt::committed(entry.row, intent.id.clone())),
-        Event::NotSent { .. }
-        | Event::Answered { .. }
-        | Event::NoAnswer { .. }
-        | Event::Interrupted { .. }
-        | Event::LookedUp { .. }
-        | Event::NotFound { .. }
-        | Event::GraceRestarted { .. }
-        | Event::SeriesEnded
-        | Event::GaveUp
-        | Event::Judged { .. }
-        | Event::Held { .. }
-        | Event::Cancelled { .. }
-        | Event::Resolved { .. }
-        | Event::Released
-        | Event::Readmitted { .. }
-        | Event::Rejudged { .. }
-        | Event::Contradicted { .. } => None,
+    let intents = entries.iter().filter_map(|entry| {
+        let Event::Intent(intent) = &entry.event else { return None };
+        Some(Receipt::committed(entry.row, intent.id.clone()))
     });
     intents.collect()
 }

@@ -54,7 +54,7 @@ const BATCH: &str =
     "SELECT id, name, file_sha256, source, header, dialect, results_path, sandbox, created_at,
      rows, cancelled_at FROM batches";
 
-/// Asks for rows, in the columns that [`raw_row`] reads, and their batch, by where they stand: `s` is the standing, which
+/// Asks for rows, in the columns that [`Columns`] reads, and their batch, by where they stand: `s` is the standing, which
 /// is walked through first, along the index where one is named. Without a word SQLite would walk through the batch: it
 /// knows nothing of how many rows are left.
 pub(super) fn rows_by(index: &str) -> String {

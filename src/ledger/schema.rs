@@ -8,7 +8,8 @@ pub(super) const APPLICATION_ID: i64 = 0x4274_5570;
 /// The one schema this program reads and writes.
 pub(super) const SCHEMA: i64 = 3;
 
-/// Rows and events are facts: what was admitted and what happened is never changed. `standings` is a projection of
+/// Rows and events are facts: what was admitted and what happened is never changed. A row's `place` is the batch and
+/// the row number in one ([`super::record::place_of`]): SQLite finds a row by one whole number quickest. `standings` is a projection of
 /// them, narrow, because every event changes it: `last` is the last event of the row (its batch's admission, until
 /// there is another), whose `state` is where the row stands (that of an intent follows from the state before, and is
 /// not kept); `prev` leads from there back to the first; `unsettled` is 1 while money may be under way, 2 where it

@@ -5,10 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use rusqlite::Connection;
-use serde::Deserialize;
 
 use crate::ledger::LedgerError;
-use crate::ledger::ids::{ADMITTED, NO_ID, Place, UNSORTED_MAX, parts_after};
+use crate::ledger::ids::{ADMITTED, NO_ID, Place, UNSORTED_MAX, id_of, parts_after};
 
 /// Ids of one part that are held in memory; a part that has more was not sorted in by this program.
 const NAMED_MAX: i64 = 8 * UNSORTED_MAX;
@@ -40,7 +39,7 @@ impl<'c> SortedIds<'c> {
         }
         if let Some(body) = intent.filter(|_| !self.parts.is_empty()) {
             let full = self.named.len() >= usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);
-            match id_of(body).filter(|_| !full) {
+            match id_of(body).ok().filter(|_| !full) {
                 Some(id) => {
                     self.named.insert(id.to_owned(), place);
                 }
@@ -77,17 +76,4 @@ impl<'c> SortedIds<'c> {
         }
         Ok(())
     }
-}
-
-fn id_of(body: &str) -> Option<&str> {
-    #[derive(Deserialize)]
-    struct Body<'b> {
-        #[serde(borrow)]
-        intent: Named<'b>,
-    }
-    #[derive(Deserialize)]
-    struct Named<'b> {
-        id: &'b str,
-    }
-    serde_json::from_str::<Body<'_>>(body).ok().map(|body| body.intent.id)
 }

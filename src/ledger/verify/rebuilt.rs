@@ -87,29 +87,13 @@ impl Rebuilt {
         };
         self.state.apply(&event, at).map_err(|e| e.to_string())?;
         self.changed_at = self.changed_at.max(at);
-        match event {
-            Event::Intent(intent) => Ok(Some(intent)),
-            Event::Readmitted { order } => {
-                (self.order, self.readmitted) = (Some(*order), true);
-                Ok(None)
-            }
-            Event::NotSent { .. }
-            | Event::Answered { .. }
-            | Event::NoAnswer { .. }
-            | Event::Interrupted { .. }
-            | Event::LookedUp { .. }
-            | Event::NotFound { .. }
-            | Event::GraceRestarted { .. }
-            | Event::SeriesEnded
-            | Event::GaveUp
-            | Event::Judged { .. }
-            | Event::Held { .. }
-            | Event::Cancelled { .. }
-            | Event::Resolved { .. }
-            | Event::Released
-            | Event::Rejudged { .. }
-            | Event::Contradicted { .. } => Ok(None),
+        if let Event::Intent(intent) = event {
+            return Ok(Some(intent));
         }
+        if let Event::Readmitted { order } = event {
+            (self.order, self.readmitted) = (Some(*order), true);
+        }
+        Ok(None)
     }
 
     pub(super) fn compare(&self, stored: &Stored) -> Result<(), String> {
